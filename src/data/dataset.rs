@@ -1,0 +1,62 @@
+//! Domains, tasks, and the one trait that a data set has to offer.
+
+use std::sync::Arc;
+
+use image::{GrayImage, RgbImage};
+
+use crate::error::Result;
+
+/// The labelled pictures of one domain, by index. Decoding happens on worker threads.
+pub trait Pictures: Send + Sync {
+    /// How many pictures there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What to call picture `index` in a message: its path, or how it was made.
+    fn name(&self, index: usize) -> String;
+
+    /// The class of picture `index`, an index into [`Task::classes`].
+    fn label(&self, index: usize) -> u32;
+
+    /// Picture `index` in its own size, upright, in sRGB.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is no picture; the message names it.
+    fn decode(&self, index: usize) -> Result<RgbImage>;
+
+    /// Where the object is in picture `index` (255 = object), if that is known; same size as the picture.
+    ///
+    /// # Errors
+    /// As [`Pictures::decode`].
+    fn mask(&self, _index: usize) -> Result<Option<GrayImage>> {
+        Ok(None)
+    }
+}
+
+/// One domain: the same classes in one style.
+#[derive(Clone)]
+pub struct Domain {
+    /// Its name, such as `Clipart`.
+    pub name: String,
+    /// Its pictures.
+    pub pictures: Arc<dyn Pictures>,
+}
+
+/// One adaptation task: learn from the labels of the source, be tested on the target.
+#[derive(Clone)]
+pub struct Task {
+    /// Its short name, such as `Cl-Rw`.
+    pub name: String,
+    /// The labelled domain.
+    pub source: Domain,
+    /// The domain whose labels are only used to score.
+    pub target: Domain,
+    /// Class names by label; the union over both domains.
+    pub classes: Vec<String>,
+    /// What the user should know, such as a class that one domain lacks. Empty if all is well.
+    pub remarks: Vec<String>,
+}

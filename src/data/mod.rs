@@ -1,0 +1,3 @@
+//! What comes in: labelled pictures of two domains, made into batches.
+
+pub mod dataset;

@@ -1,0 +1,9 @@
+//! Task-oriented alignment for unsupervised domain adaptation.
+#![deny(missing_docs)]
+
+pub mod data;
+pub mod error;
+pub mod random;
+pub mod train;
+
+pub use error::{Error, Result};

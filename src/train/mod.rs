@@ -1,0 +1,3 @@
+//! Running a method: the loop, its tests, what it writes down and how it resumes.
+
+pub mod record;

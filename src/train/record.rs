@@ -1,0 +1,63 @@
+//! One line of `metrics.jsonl`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a run writes down, one JSON object per line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Record {
+    /// The first line of every start or resumption.
+    Start {
+        /// The method's name, such as `hda+toalign`.
+        method: String,
+        /// The task, such as `Cl-Rw`.
+        task: String,
+        /// The seed of the run.
+        seed: u64,
+        /// The length of the whole run.
+        steps: usize,
+        /// The step from which it starts: 0, or where the checkpoint was taken.
+        from_step: usize,
+    },
+    /// Losses of training, averaged since the last such line.
+    Train {
+        /// Steps done.
+        step: usize,
+        /// Learning rate of the backbone in the last of these steps.
+        learning_rate: f64,
+        /// Coefficient of the gradient reversal in the last of these steps.
+        coefficient: f64,
+        /// Mean of every loss by name; `total` among them.
+        losses: BTreeMap<String, f64>,
+        /// Mean seconds per step.
+        seconds_per_step: f64,
+    },
+    /// A test on the whole source and the whole target.
+    Test {
+        /// Steps done.
+        step: usize,
+        /// Accuracy on the source, in percent.
+        source_accuracy: f64,
+        /// Accuracy on the target, in percent.
+        target_accuracy: f64,
+        /// The best target accuracy so far: an oracle, since it is chosen by target labels.
+        best_target_accuracy: f64,
+        /// Seconds that the test took.
+        seconds: f64,
+    },
+    /// The last line of a run that reached its end.
+    Finish {
+        /// Steps done.
+        step: usize,
+        /// Target accuracy after the last step, in percent.
+        last_target_accuracy: f64,
+        /// Best target accuracy (oracle), in percent.
+        best_target_accuracy: f64,
+        /// The step at which that was.
+        best_step: usize,
+        /// Median seconds per training step, tests not counted.
+        seconds_per_step: f64,
+    },
+}
