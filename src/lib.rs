@@ -3,6 +3,9 @@
 
 pub mod data;
 pub mod error;
+pub mod method;
+pub mod model;
+pub mod nn;
 pub mod random;
 pub mod train;
 
