@@ -3,6 +3,7 @@
 
 pub mod data;
 pub mod error;
+pub mod files;
 pub mod random;
 pub mod train;
 
