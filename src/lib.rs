@@ -3,8 +3,10 @@
 
 pub mod data;
 pub mod error;
+pub mod explain;
 pub mod files;
 pub mod random;
+pub mod report;
 pub mod train;
 
 pub use error::{Error, Result};
