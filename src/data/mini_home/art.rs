@@ -55,8 +55,8 @@ fn ink_and_wash(class: usize, random: &mut Generator) -> Canvas {
     let wash = from_hsv(hue, uniform(random, 0.3, 0.8), uniform(random, 0.7, 1.0));
     let dark = from_hsv(
         hue + 0.5,
-        uniform(random, 0.2, 0.6),
-        uniform(random, 0.08, 0.25),
+        uniform(random, 0.2, 0.5),
+        uniform(random, 0.14, 0.3),
     );
     let mut object = Canvas::filled(CANVAS, [0.0; 4]);
     object.tint(&silhouette, 1.0, wash);

@@ -65,11 +65,16 @@ pub(super) fn fractal_noise<const CHANNELS: usize>(
     sum
 }
 
-/// Coloured noise, `across` cells fine across a direction (an angle in radians) and `along` cells along it.
-pub(super) fn streaks(random: &mut Generator, angle: f32, across: f32, along: f32) -> Colours {
+/// Noise in -1..1, `across` cells fine across a direction (an angle in radians) and `along` cells along it.
+pub(super) fn streaks<const CHANNELS: usize>(
+    random: &mut Generator,
+    angle: f32,
+    across: f32,
+    along: f32,
+) -> Raster<CHANNELS> {
     const ROWS: usize = 40;
     const COLUMNS: usize = 8;
-    let grid = random_grid::<3>(random, ROWS * COLUMNS);
+    let grid = random_grid::<CHANNELS>(random, ROWS * COLUMNS);
     let (sine, cosine) = angle.sin_cos();
     let cell = |u: f32, v: f32| {
         // The grid repeats, and is large enough not to be seen repeating within one picture.
@@ -82,7 +87,7 @@ pub(super) fn streaks(random: &mut Generator, angle: f32, across: f32, along: f3
         let lower = between(at(left, top + 1), at(left + 1, top + 1), u);
         between(&upper, &lower, v)
     };
-    Colours::from_fn(CANVAS, |x, y| {
+    Raster::from_fn(CANVAS, |x, y| {
         let (x, y) = (x as f32 / CANVAS as f32, y as f32 / CANVAS as f32);
         cell(
             along * (cosine * x + sine * y),
@@ -91,7 +96,7 @@ pub(super) fn streaks(random: &mut Generator, angle: f32, across: f32, along: f3
     })
 }
 
-/// Brush strokes in one random direction: [`streaks`] of 14 to 2.5 cells.
+/// Coloured brush strokes in one random direction: [`streaks`] of 14 to 2.5 cells.
 pub(super) fn brush_strokes(random: &mut Generator) -> Colours {
     let angle = random.random::<f32>() * std::f32::consts::TAU;
     streaks(random, angle, 14.0, 2.5)
@@ -141,7 +146,7 @@ mod tests {
 
     #[test]
     fn strokes_vary_more_across_than_along() {
-        let streaks = streaks(&mut generator(1, "test", 0, 1), 0.0, 14.0, 2.5);
+        let streaks = streaks::<1>(&mut generator(1, "test", 0, 1), 0.0, 14.0, 2.5);
         let change = |dx: usize, dy: usize| -> f32 {
             (0..CANVAS - 1)
                 .flat_map(|y| (0..CANVAS - 1).map(move |x| (x, y)))
