@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::element::{Element, scratch, vectorised};
+use super::element::{Element, vectorised};
 
 /// Mean and biased variance per channel.
 #[derive(Debug, Clone)]
@@ -16,12 +16,50 @@ pub struct Moments {
     pub variance: Vec<f64>,
 }
 
-/// What the backward pass computes.
-pub struct Gradients<T> {
-    /// Of the input, `[rows, channels]`.
-    pub x: Vec<T>,
-    /// Of scale and shift, `[2, channels]`.
-    pub affine: Vec<T>,
+/// One normalisation with its scale and shift, ready to be applied.
+pub struct Normalisation<T> {
+    mean: Vec<T>,
+    /// `scale / deviation`.
+    slope: Vec<T>,
+    shift: Vec<T>,
+    inverse_deviation: Vec<f64>,
+}
+
+impl<T: Element> Normalisation<T> {
+    /// From scale and shift `[2, channels]`; `epsilon` is added to the variance.
+    pub fn new(affine: &[T], moments: &Moments, epsilon: f64) -> Self {
+        let (scale, shift) = affine.split_at(affine.len() / 2);
+        let inverse_deviation: Vec<f64> = moments
+            .variance
+            .iter()
+            .map(|variance| 1.0 / (variance + epsilon).sqrt())
+            .collect();
+        let slope = scale
+            .iter()
+            .zip(&inverse_deviation)
+            .map(|(scale, inverse)| scale.to_f64() * inverse);
+        Self {
+            slope: slope.map(T::from_f64).collect(),
+            mean: moments.mean.iter().map(|&mean| T::from_f64(mean)).collect(),
+            shift: shift.to_vec(),
+            inverse_deviation,
+        }
+    }
+
+    fn channels(&self) -> usize {
+        self.mean.len()
+    }
+}
+
+/// Where the ReLU behind the normalisation lets the gradient through.
+#[derive(Clone, Copy)]
+pub enum Open<'a, T> {
+    /// There is no ReLU.
+    Everywhere,
+    /// Where this, its output, is positive.
+    WherePositive(&'a [T]),
+    /// Where the normalised input is positive: computed again rather than kept.
+    WhereActive,
 }
 
 /// Elements of one block: small enough for the first-level cache to hold the running sums beside it.
@@ -30,8 +68,9 @@ const BLOCK: usize = 16 * 1024;
 /// Rows whose sums are kept in the element type before they join the f64 total.
 const ROWS_PER_SUM: usize = 32;
 
-fn rows_per_block(channels: usize) -> usize {
-    (BLOCK / channels).max(ROWS_PER_SUM)
+/// The length of a block of whole rows.
+fn block(channels: usize) -> usize {
+    (BLOCK / channels).max(ROWS_PER_SUM) * channels
 }
 
 /// Mean and variance of every channel of `x` `[rows, channels]`.
@@ -39,22 +78,20 @@ pub fn moments<T: Element>(x: &[T], channels: usize) -> Moments {
     let rows = (x.len() / channels) as f64;
     // The variance is that of x minus its first row, which is near the mean: nothing cancels.
     let origin = &x[..channels.min(x.len())];
-    let block = rows_per_block(channels) * channels;
-    let sums = ordered_sum(
-        channels,
-        x.par_chunks(block)
-            .map(|x| {
-                two_sums(channels, x.len(), |at, sum: &mut [T], square: &mut [T]| {
-                    let x = &x[at..at + channels];
-                    for channel in 0..channels {
-                        let centred = x[channel] - origin[channel];
-                        sum[channel] += centred;
-                        square[channel] += centred * centred;
-                    }
-                })
+    let blocks: Vec<_> = x
+        .par_chunks(block(channels))
+        .map(|x| {
+            two_sums(channels, x.len(), |at, sum: &mut [T], square: &mut [T]| {
+                let x = &x[at..at + channels];
+                for channel in 0..channels {
+                    let centred = x[channel] - origin[channel];
+                    sum[channel] += centred;
+                    square[channel] += centred * centred;
+                }
             })
-            .collect(),
-    );
+        })
+        .collect();
+    let sums = ordered_sum(channels, blocks);
     let (first, second) = sums.split_at(channels);
     let mean = first
         .iter()
@@ -70,167 +107,203 @@ pub fn moments<T: Element>(x: &[T], channels: usize) -> Moments {
     }
 }
 
-/// `relu?((x - mean) · inverse deviation · scale + shift + shortcut?)`.
+/// `relu?((x - mean) · slope + shift + shortcut?)`.
 pub fn forward<T: Element>(
     x: &[T],
-    affine: &[T],
-    moments: &Moments,
-    epsilon: f64,
+    normalisation: &Normalisation<T>,
     shortcut: Option<&[T]>,
     relu: bool,
-) -> Vec<T> {
-    let channels = affine.len() / 2;
-    let (mut slope, mut mean) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
-    for channel in 0..channels {
-        let per_unit = affine[channel].to_f64() / (moments.variance[channel] + epsilon).sqrt();
-        slope.push(T::from_f64(per_unit));
-        mean.push(T::from_f64(moments.mean[channel]));
-    }
-    let mut output = scratch(x.len());
-    let block = rows_per_block(channels) * channels;
+    output: &mut [T],
+) {
+    let block = block(normalisation.channels());
     output
         .par_chunks_mut(block)
         .enumerate()
         .for_each(|(number, output)| {
-            let start = number * block;
-            let (slope, mean) = (&slope[..channels], &mean[..channels]);
-            let shift = &affine[channels..][..channels];
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (row, y) in output.chunks_exact_mut(channels).enumerate() {
-                        let at = start + row * channels;
-                        let x = &x[at..at + channels];
-                        let y = &mut y[..channels];
-                        match shortcut {
-                            Some(shortcut) => {
-                                let shortcut = &shortcut[at..at + channels];
-                                for c in 0..channels {
-                                    y[c] = (x[c] - mean[c]) * slope[c] + shift[c] + shortcut[c];
-                                }
-                            }
-                            None => {
-                                for c in 0..channels {
-                                    y[c] = (x[c] - mean[c]) * slope[c] + shift[c];
-                                }
-                            }
-                        }
-                        if relu {
-                            for y in y {
-                                *y = y.at_least(T::zero());
-                            }
-                        }
-                    }
-                },
-            );
+            let at = number * block..number * block + output.len();
+            let shortcut = shortcut.map(|shortcut| &shortcut[at.clone()]);
+            normalise(&x[at], normalisation, shortcut, relu, output);
         });
-    output
 }
 
-/// The gradient before ReLU: `gradient` where the output is positive, else 0.
-pub fn through_relu<T: Element>(y: &[T], gradient: &[T]) -> Vec<T> {
-    let mut masked = scratch(gradient.len());
-    masked
-        .par_chunks_mut(BLOCK)
-        .enumerate()
-        .for_each(|(number, masked)| {
-            let at = number * BLOCK;
-            let (y, gradient) = (&y[at..at + masked.len()], &gradient[at..at + masked.len()]);
-            vectorised(
-                #[inline(always)]
-                || {
-                    for ((masked, &y), &gradient) in masked.iter_mut().zip(y).zip(gradient) {
-                        *masked = if y > T::zero() { gradient } else { T::zero() };
+fn normalise<T: Element>(
+    x: &[T],
+    normalisation: &Normalisation<T>,
+    shortcut: Option<&[T]>,
+    relu: bool,
+    output: &mut [T],
+) {
+    let channels = normalisation.channels();
+    let mean = &normalisation.mean[..channels];
+    let slope = &normalisation.slope[..channels];
+    let shift = &normalisation.shift[..channels];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (row, y) in output.chunks_exact_mut(channels).enumerate() {
+                let at = row * channels;
+                let x = &x[at..at + channels];
+                let y = &mut y[..channels];
+                for c in 0..channels {
+                    y[c] = (x[c] - mean[c]) * slope[c] + shift[c];
+                }
+                if let Some(shortcut) = shortcut {
+                    let shortcut = &shortcut[at..at + channels];
+                    for c in 0..channels {
+                        y[c] += shortcut[c];
                     }
-                },
-            );
-        });
-    masked
+                }
+                if relu {
+                    for y in y {
+                        *y = y.at_least(T::zero());
+                    }
+                }
+            }
+        },
+    );
 }
 
-/// With `x̂` the normalised input and `g` the gradient of the output:
-/// `d scale = Σ g·x̂`, `d shift = Σ g`, and `dx = scale/deviation · (g - mean(g) - x̂·mean(g·x̂))`,
-/// the two means being absent where mean and variance were given.
+/// With `x̂` the normalised input and `g` the gradient behind ReLU:
+/// `d scale = Σ g·x̂`, `d shift = Σ g`, and `dx = slope · (g - mean(g) - x̂·mean(g·x̂))`,
+/// the two means being absent where mean and variance were given (`of_the_batch` is false).
+///
+/// `gradient` becomes `g`. `dx` goes to `result`, or over `gradient` if there is none. Returns `[d scale, d shift]`.
 pub fn backward<T: Element>(
     x: &[T],
-    affine: &[T],
-    moments: &Moments,
-    epsilon: f64,
-    gradient: &[T],
+    normalisation: &Normalisation<T>,
+    open: Open<T>,
     of_the_batch: bool,
-) -> Gradients<T> {
-    let channels = affine.len() / 2;
-    let rows = (x.len() / channels) as f64;
-    let inverse: Vec<f64> = moments
-        .variance
-        .iter()
-        .map(|variance| 1.0 / (variance + epsilon).sqrt())
-        .collect();
-    let mean: Vec<T> = moments.mean.iter().map(|&mean| T::from_f64(mean)).collect();
-    let block = rows_per_block(channels) * channels;
-    let sums = ordered_sum(
-        channels,
-        x.par_chunks(block)
-            .zip(gradient.par_chunks(block))
-            .map(|(x, gradient)| {
-                two_sums(channels, x.len(), |at, sum: &mut [T], product: &mut [T]| {
-                    let (x, gradient) = (&x[at..at + channels], &gradient[at..at + channels]);
-                    let mean = &mean[..channels];
-                    for c in 0..channels {
-                        sum[c] += gradient[c];
-                        product[c] += gradient[c] * (x[c] - mean[c]);
-                    }
-                })
-            })
-            .collect(),
-    );
+    gradient: &mut [T],
+    result: Option<&mut [T]>,
+) -> Vec<T> {
+    let channels = normalisation.channels();
+    let sums = close_and_sum(x, normalisation, open, gradient);
     let (shift, product) = sums.split_at(channels);
-    // dx = a·g + b·(x - mean) + d, with one a, b and d per channel.
-    let [mut a, mut b, mut d] = [(); 3].map(|()| Vec::with_capacity(channels));
+    let rows = (x.len() / channels) as f64;
+    // dx = slope·g + b·(x - mean) + d, with one b and d per channel.
+    let (mut b, mut d) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
     for c in 0..channels {
-        let slope = affine[c].to_f64() * inverse[c];
-        let through_statistics = if of_the_batch { slope / rows } else { 0.0 };
-        a.push(T::from_f64(slope));
+        let inverse = normalisation.inverse_deviation[c];
+        let through_statistics = if of_the_batch {
+            -normalisation.slope[c].to_f64() / rows
+        } else {
+            0.0
+        };
         b.push(T::from_f64(
-            -through_statistics * product[c] * inverse[c] * inverse[c],
+            through_statistics * product[c] * inverse * inverse,
         ));
-        d.push(T::from_f64(-through_statistics * shift[c]));
+        d.push(T::from_f64(through_statistics * shift[c]));
     }
-    let mut x_gradient = scratch(x.len());
-    x_gradient
-        .par_chunks_mut(block)
-        .enumerate()
-        .for_each(|(number, result)| {
-            let start = number * block;
-            let (a, b, d, mean) = (
-                &a[..channels],
-                &b[..channels],
-                &d[..channels],
-                &mean[..channels],
-            );
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (row, result) in result.chunks_exact_mut(channels).enumerate() {
-                        let at = start + row * channels;
-                        let (x, gradient) = (&x[at..at + channels], &gradient[at..at + channels]);
-                        let result = &mut result[..channels];
-                        for c in 0..channels {
-                            result[c] = a[c] * gradient[c] + b[c] * (x[c] - mean[c]) + d[c];
-                        }
-                    }
-                },
-            );
-        });
+    let (b, d) = (&b[..], &d[..]);
+    let block = block(channels);
+    match result {
+        Some(result) => {
+            let pairs = result
+                .par_chunks_mut(block)
+                .zip(gradient.par_chunks(block))
+                .zip(x.par_chunks(block));
+            pairs.for_each(|((result, gradient), x)| {
+                result.copy_from_slice(gradient);
+                combine(x, normalisation, b, d, result);
+            });
+        }
+        None => {
+            let pairs = gradient.par_chunks_mut(block).zip(x.par_chunks(block));
+            pairs.for_each(|(gradient, x)| combine(x, normalisation, b, d, gradient));
+        }
+    }
+    let inverse = &normalisation.inverse_deviation;
     let scale_gradient = product
         .iter()
-        .zip(&inverse)
+        .zip(inverse)
         .map(|(product, inverse)| T::from_f64(product * inverse));
-    let shift_gradient = shift.iter().map(|&sum| T::from_f64(sum));
-    Gradients {
-        x: x_gradient,
-        affine: scale_gradient.chain(shift_gradient).collect(),
-    }
+    scale_gradient
+        .chain(shift.iter().map(|&sum| T::from_f64(sum)))
+        .collect()
+}
+
+/// Closes `gradient` where ReLU was closed; returns `Σ g` and `Σ g·(x - mean)` per channel.
+fn close_and_sum<T: Element>(
+    x: &[T],
+    normalisation: &Normalisation<T>,
+    open: Open<T>,
+    gradient: &mut [T],
+) -> Vec<f64> {
+    let channels = normalisation.channels();
+    let (mean, slope, shift) = (
+        &normalisation.mean[..channels],
+        &normalisation.slope[..channels],
+        &normalisation.shift[..channels],
+    );
+    let block = block(channels);
+    let blocks: Vec<_> = gradient
+        .par_chunks_mut(block)
+        .zip(x.par_chunks(block))
+        .enumerate()
+        .map(|(number, (gradient, x))| {
+            let start = number * block;
+            two_sums(channels, x.len(), |at, sum: &mut [T], product: &mut [T]| {
+                let x = &x[at..at + channels];
+                let gradient = &mut gradient[at..at + channels];
+                match open {
+                    Open::Everywhere => {}
+                    Open::WherePositive(output) => {
+                        let output = &output[start + at..start + at + channels];
+                        for c in 0..channels {
+                            gradient[c] = if output[c] > T::zero() {
+                                gradient[c]
+                            } else {
+                                T::zero()
+                            };
+                        }
+                    }
+                    Open::WhereActive => {
+                        for c in 0..channels {
+                            let output = (x[c] - mean[c]) * slope[c] + shift[c];
+                            gradient[c] = if output > T::zero() {
+                                gradient[c]
+                            } else {
+                                T::zero()
+                            };
+                        }
+                    }
+                }
+                for c in 0..channels {
+                    sum[c] += gradient[c];
+                    product[c] += gradient[c] * (x[c] - mean[c]);
+                }
+            })
+        })
+        .collect();
+    ordered_sum(channels, blocks)
+}
+
+/// `gradient ← slope·gradient + b·(x - mean) + d`.
+fn combine<T: Element>(
+    x: &[T],
+    normalisation: &Normalisation<T>,
+    b: &[T],
+    d: &[T],
+    gradient: &mut [T],
+) {
+    let channels = normalisation.channels();
+    let (mean, slope) = (
+        &normalisation.mean[..channels],
+        &normalisation.slope[..channels],
+    );
+    let (b, d) = (&b[..channels], &d[..channels]);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (row, gradient) in gradient.chunks_exact_mut(channels).enumerate() {
+                let x = &x[row * channels..][..channels];
+                let gradient = &mut gradient[..channels];
+                for c in 0..channels {
+                    gradient[c] = slope[c] * gradient[c] + b[c] * (x[c] - mean[c]) + d[c];
+                }
+            }
+        },
+    );
 }
 
 /// Two sums per channel over one block: `add` is called with the offset of every row and adds that row's terms.
@@ -238,7 +311,7 @@ pub fn backward<T: Element>(
 fn two_sums<T: Element>(
     channels: usize,
     length: usize,
-    add: impl Fn(usize, &mut [T], &mut [T]),
+    mut add: impl FnMut(usize, &mut [T], &mut [T]),
 ) -> Vec<f64> {
     let mut total = vec![0.0; 2 * channels];
     let mut partial = vec![T::zero(); 2 * channels];

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
-use super::batch_norm_kernel::{self as kernel, Moments};
-use super::element::{Element, contiguous, unsupported, with_elements};
+use super::batch_norm_kernel::{self as kernel, Moments, Normalisation, Open};
+use super::element::{Element, contiguous, scratch, unsupported, with_elements, written};
 
 /// Where mean and variance come from.
 pub enum Statistics {
@@ -77,7 +77,10 @@ impl BatchNormOp {
                 moments.mean.len()
             );
         }
-        let output = kernel::forward(x, affine, moments, self.epsilon, shortcut, self.relu);
+        let normalisation = Normalisation::new(affine, moments, self.epsilon);
+        let output = written(x.len(), |output| {
+            kernel::forward(x, &normalisation, shortcut, self.relu, output);
+        });
         Ok((T::to_cpu_storage_owned(output), x_layout.shape().clone()))
     }
 
@@ -101,34 +104,37 @@ impl BatchNormOp {
         let Some(moments) = self.moments.get() else {
             bail!("batch norm: the backward pass came before the forward pass");
         };
-        let gradient = gradient.contiguous()?;
-        let (masked, gradients) = with_elements::<T, _>(x, |x| {
+        let (masked, result, of_affine) = with_elements::<T, _>(x, |x| {
             with_elements::<T, _>(affine, |affine| {
                 with_elements::<T, _>(y, |y| {
-                    with_elements::<T, _>(&gradient, |gradient| {
-                        let masked = self.relu.then(|| kernel::through_relu(y, gradient));
-                        let open = masked.as_deref().unwrap_or(gradient);
-                        let gradients = kernel::backward(
+                    with_elements::<T, _>(&gradient.contiguous()?, |gradient| {
+                        let normalisation = Normalisation::new(affine, moments, self.epsilon);
+                        let open = if self.relu {
+                            Open::WherePositive(y)
+                        } else {
+                            Open::Everywhere
+                        };
+                        let mut masked = gradient.to_vec();
+                        let mut result = scratch(x.len());
+                        let of_batch = self.of_the_batch;
+                        let of_affine = kernel::backward(
                             x,
-                            affine,
-                            moments,
-                            self.epsilon,
+                            &normalisation,
                             open,
-                            self.of_the_batch,
+                            of_batch,
+                            &mut masked,
+                            Some(&mut result),
                         );
-                        (masked, gradients)
+                        (masked, result, of_affine)
                     })
                 })
             })
         })????;
         let device = x.device();
         Ok(Gradients {
-            x: Tensor::from_vec(gradients.x, x.shape(), device)?,
-            affine: Tensor::from_vec(gradients.affine, affine.shape(), device)?,
-            shortcut: match masked {
-                Some(masked) => Tensor::from_vec(masked, x.shape(), device)?,
-                None => gradient,
-            },
+            x: Tensor::from_vec(result, x.shape(), device)?,
+            affine: Tensor::from_vec(of_affine, affine.shape(), device)?,
+            shortcut: Tensor::from_vec(masked, x.shape(), device)?,
         })
     }
 

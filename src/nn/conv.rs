@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, V
 
 use super::conv_kernel;
 use super::conv_shape::ConvShape;
-use super::element::{Element, contiguous, unsupported, with_elements};
+use super::element::{Element, contiguous, unsupported, with_elements, written};
 use super::init;
 use super::parameters::{FileLayout, Group, Parameter, Role};
 use crate::random::Generator;
@@ -125,19 +125,13 @@ impl Convolution {
         (input, input_layout): (&CpuStorage, &Layout),
         (kernel, kernel_layout): (&CpuStorage, &Layout),
     ) -> Result<(CpuStorage, Shape)> {
-        let output = conv_kernel::forward::<T>(
-            &self.shape,
-            contiguous(input, input_layout)?,
-            contiguous(kernel, kernel_layout)?,
-        );
-        let ConvShape {
-            batch,
-            output_height,
-            output_width,
-            output_channels,
-            ..
-        } = self.shape;
-        let shape = Shape::from((batch, output_height, output_width, output_channels));
+        let input = contiguous::<T>(input, input_layout)?;
+        let kernel = contiguous(kernel, kernel_layout)?;
+        let shape = self.shape.output_dims();
+        let output = written(shape.iter().product(), |output| {
+            conv_kernel::forward(&self.shape, input, kernel, output, false);
+        });
+        let shape = Shape::from(shape.as_slice());
         Ok((T::to_cpu_storage_owned(output), shape))
     }
 
@@ -152,15 +146,26 @@ impl Convolution {
             true => {
                 let elements = with_elements::<T, _>(kernel, |kernel| {
                     with_elements::<T, _>(gradient, |gradient| {
-                        conv_kernel::backward_input(&self.shape, kernel, gradient)
+                        written(self.shape.input_elements(), |result| {
+                            conv_kernel::backward_input(
+                                &self.shape,
+                                kernel,
+                                gradient,
+                                result,
+                                false,
+                            );
+                        })
                     })
                 })??;
                 Some(Tensor::from_vec(elements, input.shape(), input.device())?)
             }
         };
+        let kernel_elements = kernel.elem_count();
         let elements = with_elements::<T, _>(input, |input| {
             with_elements::<T, _>(gradient, |gradient| {
-                conv_kernel::backward_kernel(&self.shape, input, gradient)
+                written(kernel_elements, |result| {
+                    conv_kernel::backward_kernel(&self.shape, input, gradient, result);
+                })
             })
         })??;
         let kernel_gradient = Tensor::from_vec(elements, kernel.shape(), kernel.device())?;

@@ -10,10 +10,15 @@ use rayon::prelude::*;
 use super::conv_shape::ConvShape;
 use super::element::{Element, scratch, vectorised};
 
-/// `Y = P Wᵀ`: the output `[positions, out]`.
-pub fn forward<T: Element>(shape: &ConvShape, input: &[T], kernel: &[T]) -> Vec<T> {
+/// `Y = P Wᵀ`: the output `[positions, out]`; with `add` it is added to what `output` holds.
+pub fn forward<T: Element>(
+    shape: &ConvShape,
+    input: &[T],
+    kernel: &[T],
+    output: &mut [T],
+    add: bool,
+) {
     let (patch, out) = (shape.patch(), shape.output_channels);
-    let mut output = scratch(shape.positions() * out);
     let tile = shape.positions_per_tile();
     output
         .par_chunks_mut(tile * out)
@@ -33,26 +38,47 @@ pub fn forward<T: Element>(shape: &ConvShape, input: &[T], kernel: &[T]) -> Vec<
                         out,
                         patches,
                         Matrix::rows(kernel, out, patch).transposed(),
-                        false,
+                        add,
                     );
                 },
             );
         });
-    output
 }
 
-/// The gradient of the input, in the input's shape.
+/// The gradient of the input, in the input's shape; with `add` it is added to what `gradient` holds.
 pub fn backward_input<T: Element>(
     shape: &ConvShape,
     kernel: &[T],
     output_gradient: &[T],
-) -> Vec<T> {
-    match shape.transposed() {
-        Some(transposed) => {
-            let kernel = transposed_kernel(shape, kernel);
-            forward(&transposed, output_gradient, &kernel)
-        }
-        None => scatter_patches(shape, kernel, output_gradient),
+    gradient: &mut [T],
+    add: bool,
+) {
+    if shape.is_pointwise() {
+        let (out, inputs) = (shape.output_channels, shape.input_channels);
+        let tile = shape.positions_per_tile();
+        gradient
+            .par_chunks_mut(tile * inputs)
+            .enumerate()
+            .for_each(|(number, gradient)| {
+                let rows = gradient.len() / inputs;
+                let from = Matrix::rows(
+                    &output_gradient[number * tile * out..][..rows * out],
+                    rows,
+                    out,
+                );
+                product(
+                    gradient,
+                    inputs,
+                    from,
+                    Matrix::rows(kernel, out, inputs),
+                    add,
+                );
+            });
+    } else if let Some(transposed) = shape.transposed() {
+        let kernel = transposed_kernel(shape, kernel);
+        forward(&transposed, output_gradient, &kernel, gradient, add);
+    } else {
+        scatter_patches(shape, kernel, output_gradient, gradient, add);
     }
 }
 
@@ -63,14 +89,19 @@ pub fn backward_kernel<T: Element>(
     shape: &ConvShape,
     input: &[T],
     output_gradient: &[T],
-) -> Vec<T> {
+    gradient: &mut [T],
+) {
     let (patch, out, positions) = (shape.patch(), shape.output_channels, shape.positions());
     let columns = columns_per_part(shape);
     let column_parts = patch.div_ceil(columns);
     let position_parts = (8 / column_parts).clamp(1, 4).min(positions.div_ceil(64));
     let positions_per_part = positions.div_ceil(position_parts);
-    let mut partial: Vec<T> = scratch(position_parts * out * patch);
-    let destination = Destination(partial.as_mut_ptr());
+    let mut others: Vec<T> = scratch((position_parts - 1) * out * patch);
+    assert_eq!(gradient.len(), out * patch);
+    let destinations = [
+        Destination(gradient.as_mut_ptr()),
+        Destination(others.as_mut_ptr()),
+    ];
     (0..position_parts * column_parts)
         .into_par_iter()
         .for_each(|part| {
@@ -86,9 +117,12 @@ pub fn backward_kernel<T: Element>(
                     Matrix::rows(&output_gradient[start * out..][..rows * out], rows, out)
                         .transposed();
                 let add_product = |patches: Matrix<T>| {
-                    // SAFETY: parts write disjoint columns of disjoint blocks, all inside `partial`.
+                    // SAFETY: parts write disjoint columns of disjoint blocks, the first of `gradient`, the rest of `others`.
                     unsafe {
-                        let block = destination.at(position_part * out * patch + first_column);
+                        let block = match position_part {
+                            0 => destinations[0].at(first_column),
+                            part => destinations[1].at((part - 1) * out * patch + first_column),
+                        };
                         product_into(block, patch, gradient, patches, add);
                     }
                 };
@@ -108,7 +142,9 @@ pub fn backward_kernel<T: Element>(
                 start += rows;
             }
         });
-    sum_parts(partial, out * patch)
+    for part in others.chunks_exact(out * patch) {
+        add_to(gradient, part);
+    }
 }
 
 /// How many columns of the kernel's gradient one part computes: all, if the kernel is small.
@@ -123,22 +159,15 @@ fn columns_per_part(shape: &ConvShape) -> usize {
     }
 }
 
-/// Adds the blocks of `length` elements in order.
-fn sum_parts<T: Element>(mut parts: Vec<T>, length: usize) -> Vec<T> {
-    let (sum, rest) = parts.split_at_mut(length);
-    for block in rest.chunks_exact(length) {
-        vectorised(
-            #[inline(always)]
-            || {
-                for (total, &part) in sum.iter_mut().zip(block) {
-                    *total += part;
-                }
-            },
-        );
-    }
-    parts.truncate(length);
-    parts.shrink_to_fit();
-    parts
+fn add_to<T: Element>(sum: &mut [T], part: &[T]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (total, &part) in sum.iter_mut().zip(part) {
+                *total += part;
+            }
+        },
+    );
 }
 
 /// `[out, h, w, in]` → `[in, h, w, out]` with the kernel turned by 180°.
@@ -164,16 +193,23 @@ fn transposed_kernel<T: Element>(shape: &ConvShape, kernel: &[T]) -> Vec<T> {
 }
 
 /// `dP = dY W`, then every patch added back to where it came from; one task per picture.
-fn scatter_patches<T: Element>(shape: &ConvShape, kernel: &[T], output_gradient: &[T]) -> Vec<T> {
+fn scatter_patches<T: Element>(
+    shape: &ConvShape,
+    kernel: &[T],
+    output_gradient: &[T],
+    gradient: &mut [T],
+    add: bool,
+) {
     let (patch, out) = (shape.patch(), shape.output_channels);
     let positions = shape.output_height * shape.output_width;
     let picture = shape.height * shape.width * shape.input_channels;
-    let mut gradient = scratch(shape.input_elements());
     gradient
         .par_chunks_mut(picture)
         .enumerate()
         .for_each(|(n, gradient)| {
-            gradient.fill(T::zero());
+            if !add {
+                gradient.fill(T::zero());
+            }
             let tile = shape.positions_per_tile().min(positions);
             with_buffer(tile * patch, |patches| {
                 for start in (0..positions).step_by(tile) {
@@ -191,7 +227,6 @@ fn scatter_patches<T: Element>(shape: &ConvShape, kernel: &[T], output_gradient:
                 }
             });
         });
-    gradient
 }
 
 /// Adds the patches of the positions from `start` on to one picture.

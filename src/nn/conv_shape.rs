@@ -85,6 +85,16 @@ impl ConvShape {
         self.kernel_height * self.kernel_width * self.input_channels
     }
 
+    /// `[batch, height, width, out]` of the output.
+    pub fn output_dims(&self) -> [usize; 4] {
+        [
+            self.batch,
+            self.output_height,
+            self.output_width,
+            self.output_channels,
+        ]
+    }
+
     /// Elements of the input.
     pub fn input_elements(&self) -> usize {
         self.batch * self.height * self.width * self.input_channels

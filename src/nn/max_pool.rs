@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::element::{Element, contiguous, unsupported, vectorised, with_elements};
+use super::element::{Element, contiguous, unsupported, vectorised, with_elements, written};
 
 const KERNEL: usize = 3;
 const STRIDE: usize = 2;
@@ -68,26 +68,28 @@ pub fn max_pool_composed(input: &Tensor) -> Result<Tensor> {
 
 struct MaxPool;
 
-/// `[batch, height, width, channels]` of the input.
-type Dims = (usize, usize, usize, usize);
-
 impl CustomOp1 for MaxPool {
     fn name(&self) -> &'static str {
         "max-pool"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let dims = layout.shape().dims4()?;
-        let (batch, height, width, channels) = dims;
-        let shape = Shape::from((
-            batch,
-            height.div_ceil(STRIDE),
-            width.div_ceil(STRIDE),
-            channels,
-        ));
+        fn run<T: Element>(
+            storage: &CpuStorage,
+            layout: &Layout,
+            dims: Dims,
+            count: usize,
+        ) -> Result<CpuStorage> {
+            let input = contiguous::<T>(storage, layout)?;
+            let output = written(count, |output| forward(input, dims, output));
+            Ok(T::to_cpu_storage_owned(output))
+        }
+        let (batch, height, width, channels) = layout.shape().dims4()?;
+        let shape = Shape::from((batch, pooled(height), pooled(width), channels));
+        let dims = (height, width, channels);
         let output = match storage {
-            CpuStorage::F32(_) => CpuStorage::F32(forward(contiguous(storage, layout)?, dims)),
-            CpuStorage::F64(_) => CpuStorage::F64(forward(contiguous(storage, layout)?, dims)),
+            CpuStorage::F32(_) => run::<f32>(storage, layout, dims, shape.elem_count())?,
+            CpuStorage::F64(_) => run::<f64>(storage, layout, dims, shape.elem_count())?,
             _ => bail!("max-pool: expected elements of type f32 or f64"),
         };
         Ok((output, shape))
@@ -107,15 +109,25 @@ fn gradient_tensor<T: Element>(
     output: &Tensor,
     gradient: &Tensor,
 ) -> Result<Tensor> {
-    let dims = input.dims4()?;
+    let (_, height, width, channels) = input.dims4()?;
     let elements = with_elements::<T, _>(input, |input| {
         with_elements::<T, _>(output, |output| {
             with_elements::<T, _>(&gradient.contiguous()?, |gradient| {
-                backward(input, output, gradient, dims)
+                written(input.len(), |result| {
+                    backward(input, output, gradient, (height, width, channels), result);
+                })
             })
         })
     })???;
     Tensor::from_vec(elements, input.shape(), input.device())
+}
+
+/// Height, width and channels of the input.
+pub(crate) type Dims = (usize, usize, usize);
+
+/// Rows or columns of the output.
+pub(crate) fn pooled(size: usize) -> usize {
+    size.div_ceil(STRIDE)
 }
 
 /// The input pixels under the window of an output row or column.
@@ -123,11 +135,9 @@ fn window(position: usize, size: usize) -> std::ops::Range<usize> {
     (position * STRIDE).saturating_sub(PADDING)..(position * STRIDE + KERNEL - PADDING).min(size)
 }
 
-fn forward<T: Element>(input: &[T], (_, height, width, channels): Dims) -> Vec<T> {
-    let columns = width.div_ceil(STRIDE);
-    let rows = height.div_ceil(STRIDE);
-    let batch = input.len() / (height * width * channels).max(1);
-    let mut output = vec![T::zero(); batch * rows * columns * channels];
+/// Writes the maxima of `input` to `output`.
+pub(crate) fn forward<T: Element>(input: &[T], (height, width, channels): Dims, output: &mut [T]) {
+    let (rows, columns) = (pooled(height), pooled(width));
     output
         .par_chunks_mut(columns * channels)
         .enumerate()
@@ -154,42 +164,51 @@ fn forward<T: Element>(input: &[T], (_, height, width, channels): Dims) -> Vec<T
                 },
             );
         });
-    output
 }
 
-fn backward<T: Element>(
+/// Writes the gradient of the input to `result`: each output's goes to the first pixel that has the maximum.
+pub(crate) fn backward<T: Element>(
     input: &[T],
     output: &[T],
     gradient: &[T],
-    (_, height, width, channels): Dims,
-) -> Vec<T> {
-    let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
+    (height, width, channels): Dims,
+    result: &mut [T],
+) {
+    let (rows, columns) = (pooled(height), pooled(width));
     let picture = height * width * channels;
-    let mut result = vec![T::zero(); input.len()];
     result
         .par_chunks_mut(picture)
         .enumerate()
         .for_each(|(n, result)| {
             let input = &input[n * picture..][..picture];
-            for row in 0..rows {
-                for column in 0..columns {
-                    let at = ((n * rows + row) * columns + column) * channels;
-                    let (ys, xs) = (window(row, height), window(column, width));
-                    for channel in 0..channels {
-                        let largest = output[at + channel];
-                        let first = ys
-                            .clone()
-                            .flat_map(|y| {
-                                xs.clone()
-                                    .map(move |x| (y * width + x) * channels + channel)
-                            })
-                            .find(|&pixel| input[pixel] == largest);
-                        if let Some(pixel) = first {
-                            result[pixel] += gradient[at + channel];
+            let mut left = vec![T::zero(); channels];
+            result.fill(T::zero());
+            vectorised(
+                #[inline(always)]
+                || {
+                    for row in 0..rows {
+                        for column in 0..columns {
+                            let at = ((n * rows + row) * columns + column) * channels;
+                            let largest = &output[at..at + channels];
+                            left.copy_from_slice(&gradient[at..at + channels]);
+                            let left = &mut left[..channels];
+                            for y in window(row, height) {
+                                for x in window(column, width) {
+                                    let pixel = (y * width + x) * channels;
+                                    let values = &input[pixel..pixel + channels];
+                                    let result = &mut result[pixel..pixel + channels];
+                                    for channel in 0..channels {
+                                        let here = values[channel] == largest[channel];
+                                        result[channel] +=
+                                            if here { left[channel] } else { T::zero() };
+                                        left[channel] =
+                                            if here { T::zero() } else { left[channel] };
+                                    }
+                                }
+                            }
                         }
                     }
-                }
-            }
+                },
+            );
         });
-    result
 }
