@@ -5,9 +5,8 @@ use candle_core::Tensor;
 use super::StepInput;
 use super::losses::{adversarial, entropy_weights, equal_weights};
 use super::toalign::task_relevant;
-use crate::error::Result;
+use crate::error::{Result, complain};
 use crate::model::Model;
-use crate::nn::batch_norm::Mode;
 
 /// How source and target are aligned.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,7 +20,7 @@ pub struct Alignment {
 }
 
 impl Alignment {
-    /// The features of both domains, each batch in a pass of its own, `[batch, channels]`.
+    /// The features of both domains, `[batch, channels]`, with batch statistics of their own.
     ///
     /// With ToAlign the published code sends the source batch through the backbone twice, and the running statistics see
     /// it twice. Here it passes once, with the same statistics and the same gradients.
@@ -29,17 +28,12 @@ impl Alignment {
     /// # Errors
     /// If a shape does not fit, or the target batch is absent.
     pub fn features(&self, model: &Model, input: &StepInput) -> Result<(Tensor, Tensor)> {
-        let statistics_updates = if self.toalign { 2 } else { 1 };
-        let source = model
-            .backbone
-            .forward(input.source_images, Mode::Training { statistics_updates })?;
-        let target = model.backbone.forward(
-            input.target()?,
-            Mode::Training {
-                statistics_updates: 1,
-            },
-        )?;
-        Ok((source, target))
+        let of_source = if self.toalign { 2 } else { 1 };
+        let domains = [(input.source_images, of_source), (input.target()?, 1)];
+        let [source, target] = &model.backbone.forward_domains(&domains)?[..] else {
+            return Err(complain("the features of two domains", "another number").into());
+        };
+        Ok((source.clone(), target.clone()))
     }
 
     /// The source feature that is aligned: `f_p` with ToAlign, else `f` itself, `[batch, channels]`.

@@ -1,5 +1,7 @@
 //! Networks: a backbone, a head, a discriminator, under PyTorch's tensor names.
 
+mod backbone_op;
+mod backbone_pass;
 pub mod discriminator;
 pub mod head;
 pub mod resnet;
@@ -8,7 +10,6 @@ pub mod weights;
 use candle_core::{DType, Tensor};
 
 use crate::error::{Result, complain};
-use crate::nn::batch_norm::Mode;
 use crate::nn::parameters::Parameter;
 use crate::random::generator;
 use discriminator::Discriminator;
@@ -133,8 +134,7 @@ impl Model {
     /// # Errors
     /// If the shape does not fit.
     pub fn predict(&self, images: &Tensor) -> Result<Tensor> {
-        let feature = self.backbone.forward(images, Mode::Evaluation)?; // [batch, channels]
-        // The graph would keep every activation of the network alive.
-        Ok(self.head.forward(&feature.detach())?.logits.detach())
+        let feature = self.backbone.feature(images)?; // [batch, channels]
+        Ok(self.head.forward(&feature)?.logits.detach())
     }
 }

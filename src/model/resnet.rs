@@ -1,9 +1,14 @@
 //! Residual networks (He et al. 2015) under torchvision's tensor names, and the small one of Mini Office-Home.
 
+use std::sync::{Arc, PoisonError};
+
 use candle_core::{DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::backbone_op::{BackboneOp, Memory};
+use super::backbone_pass::{BlockPlan, Plan, Unit};
 use crate::nn::batch_norm::{BatchNorm, Mode, Then};
+use crate::nn::batch_norm_kernel::Moments;
 use crate::nn::conv::Conv2d;
 use crate::nn::max_pool::max_pool;
 use crate::nn::parameters::{Group, Parameter};
@@ -100,9 +105,9 @@ pub enum Layer {
 #[derive(Debug, Clone)]
 pub struct ResNet {
     kind: BackboneKind,
-    conv1: Conv2d,
-    bn1: BatchNorm,
+    stem: (Conv2d, BatchNorm),
     layers: Vec<Vec<Block>>,
+    memory: Arc<Memory>,
 }
 
 impl ResNet {
@@ -132,9 +137,9 @@ impl ResNet {
         let bn1 = BatchNorm::new(kind.widths()[0], dtype)?;
         Ok(Self {
             kind,
-            conv1,
-            bn1,
+            stem: (conv1, bn1),
             layers,
+            memory: Arc::default(),
         })
     }
 
@@ -145,11 +150,150 @@ impl ResNet {
 
     /// The feature: `[batch, height, width, 3]` → `[batch, channels]`.
     ///
+    /// On the CPU the network is one operation of candle's graph, which gives its memory back as soon as the gradient has
+    /// passed: `backward` can be called once. [`ResNet::forward_by_layers`] has no such limit.
+    ///
     /// # Errors
     /// If the shape does not fit.
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
-        let map = self.feature_map(images, Layer::Layer4, mode)?;
-        global_average(&map)
+        match mode {
+            Mode::Training { statistics_updates } => {
+                let mut features = self.forward_domains(&[(images, statistics_updates)])?;
+                Ok(features.remove(0))
+            }
+            Mode::Evaluation if is_plain(images) => {
+                Ok(self.run(images, vec![images.dim(0)?], mode, true)?.0)
+            }
+            Mode::Evaluation => self.forward_by_layers(images, mode),
+        }
+    }
+
+    /// The features of several domains in training mode, each `[batch, channels]`.
+    ///
+    /// Each domain comes with how often it moves the running statistics (see [`Mode::Training`]). Batch norm treats each
+    /// on its own, in the given order, as if they passed one after the other.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward_domains(&self, domains: &[(&Tensor, u32)]) -> Result<Vec<Tensor>> {
+        if !domains.iter().all(|(images, _)| is_plain(images)) {
+            let one = |&(images, statistics_updates): &(&Tensor, u32)| {
+                self.forward_by_layers(images, Mode::Training { statistics_updates })
+            };
+            return domains.iter().map(one).collect();
+        }
+        let batches: Vec<usize> = domains
+            .iter()
+            .map(|(images, _)| images.dim(0))
+            .collect::<Result<_>>()?;
+        let images: Vec<&Tensor> = domains.iter().map(|(images, _)| *images).collect();
+        let training = Mode::Training {
+            statistics_updates: 1,
+        };
+        let (features, moments) =
+            self.run(&Tensor::cat(&images, 0)?, batches.clone(), training, true)?;
+        for ((_, norm), moments) in self.units().iter().zip(&moments) {
+            for ((_, statistics_updates), moments) in domains.iter().zip(moments) {
+                norm.follow(moments, *statistics_updates)?;
+            }
+        }
+        let mut start = 0;
+        let part = |batch: &usize| {
+            let part = features.narrow(0, start, *batch);
+            start += batch;
+            part
+        };
+        batches.iter().map(part).collect()
+    }
+
+    /// The feature in evaluation mode, without a graph: nothing is kept for a gradient.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn feature(&self, images: &Tensor) -> Result<Tensor> {
+        if !images.device().is_cpu() {
+            return Ok(self.forward_by_layers(images, Mode::Evaluation)?.detach());
+        }
+        let images = images.detach();
+        Ok(self
+            .run(&images, vec![images.dim(0)?], Mode::Evaluation, false)?
+            .0
+            .detach())
+    }
+
+    /// The same as [`ResNet::forward`], layer by layer in candle's graph: every activation stays, and the pictures
+    /// themselves can have a gradient.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward_by_layers(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
+        global_average(&self.feature_map(images, Layer::Layer4, mode)?)
+    }
+
+    fn run(
+        &self,
+        images: &Tensor,
+        domains: Vec<usize>,
+        mode: Mode,
+        keep: bool,
+    ) -> Result<(Tensor, Vec<Vec<Moments>>)> {
+        let flat: Vec<Tensor> = self
+            .units()
+            .iter()
+            .flat_map(|(conv, norm)| [&conv.weight, &norm.weight, &norm.bias])
+            .map(|tensor| tensor.flatten_all())
+            .collect::<Result<_>>()?;
+        let plan = self.plan(domains, mode)?;
+        let (op, moments) = BackboneOp::new(plan, self.memory.clone(), keep, self.kind.channels());
+        let features = images
+            .contiguous()?
+            .apply_op2(&Tensor::cat(&flat, 0)?, op)?;
+        let moments = std::mem::take(&mut *moments.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok((features, moments))
+    }
+
+    /// Every convolution with its batch norm, in the order of the flat parameters: stem, then the blocks.
+    fn units(&self) -> Vec<&(Conv2d, BatchNorm)> {
+        let blocks = self.layers.iter().flatten();
+        let of_blocks = blocks.flat_map(|block| block.steps.iter().chain(&block.downsample));
+        std::iter::once(&self.stem).chain(of_blocks).collect()
+    }
+
+    /// What one pass has to know of this network.
+    fn plan(&self, domains: Vec<usize>, mode: Mode) -> Result<Plan> {
+        let mut end = 0;
+        let mut unit = |(conv, norm): &(Conv2d, BatchNorm)| -> Result<Unit> {
+            let kernel = end..end + conv.weight.elem_count();
+            let affine = kernel.end..kernel.end + 2 * norm.weight.elem_count();
+            end = affine.end;
+            let (out, height, width, input) = conv.weight.dims4()?;
+            Ok(Unit {
+                kernel_dims: [out, height, width, input],
+                stride: conv.stride,
+                padding: conv.padding,
+                kernel,
+                affine,
+                given: match mode {
+                    Mode::Training { .. } => None,
+                    Mode::Evaluation => Some(norm.running_moments()?),
+                },
+            })
+        };
+        let stem = unit(&self.stem)?;
+        let mut blocks = Vec::new();
+        for block in self.layers.iter().flatten() {
+            let units = block.steps.iter().map(&mut unit).collect::<Result<_>>()?;
+            let downsample = block.downsample.as_ref().map(&mut unit).transpose()?;
+            blocks.push(BlockPlan { units, downsample });
+        }
+        let max_pool = self.kind != BackboneKind::Small;
+        Ok(Plan {
+            stem,
+            max_pool,
+            blocks,
+            parameters: end,
+            domains,
+        })
     }
 
     /// The map after `layer`, `[batch, height, width, channels]`.
@@ -157,9 +301,8 @@ impl ResNet {
     /// # Errors
     /// If the shape does not fit.
     pub fn feature_map(&self, images: &Tensor, layer: Layer, mode: Mode) -> Result<Tensor> {
-        let stem = self
-            .bn1
-            .forward(&self.conv1.forward(images)?, mode, Then::Relu)?;
+        let (conv, norm) = &self.stem;
+        let stem = norm.forward(&conv.forward(images)?, mode, Then::Relu)?;
         let map = match self.kind {
             BackboneKind::Small => stem,
             _ => max_pool(&stem)?,
@@ -181,8 +324,8 @@ impl ResNet {
 
     /// Every tensor by torchvision's name, such as `layer1.0.conv1.weight`.
     pub fn parameters(&self) -> Vec<Parameter> {
-        let mut all = self.conv1.parameters("conv1", Group::Backbone);
-        all.extend(self.bn1.parameters("bn1", Group::Backbone));
+        let mut all = self.stem.0.parameters("conv1", Group::Backbone);
+        all.extend(self.stem.1.parameters("bn1", Group::Backbone));
         for (layer, blocks) in self.layers.iter().enumerate() {
             for (number, block) in blocks.iter().enumerate() {
                 all.extend(block.parameters(&format!("layer{}.{number}", layer + 1)));
@@ -190,6 +333,11 @@ impl ResNet {
         }
         all
     }
+}
+
+/// Whether pictures are on the CPU and need no gradient themselves.
+fn is_plain(images: &Tensor) -> bool {
+    images.device().is_cpu() && !images.track_op()
 }
 
 /// The mean over height and width: `[batch, height, width, channels]` → `[batch, channels]`.

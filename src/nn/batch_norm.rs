@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
+use super::batch_norm_kernel::Moments;
 use super::batch_norm_op::{BatchNormOp, Statistics};
 use super::init;
 use super::parameters::{FileLayout, Group, Parameter, Role};
@@ -74,10 +75,7 @@ impl BatchNorm {
         }
         let statistics = match mode {
             Mode::Training { .. } => Statistics::OfTheBatch,
-            Mode::Evaluation => Statistics::Given {
-                mean: in_f64(&self.running_mean)?,
-                variance: in_f64(&self.running_var)?,
-            },
+            Mode::Evaluation => Statistics::Given(self.running_moments()?),
         };
         let (op, batch_statistics) =
             BatchNormOp::new(statistics, EPSILON, !matches!(then, Then::Nothing));
@@ -88,14 +86,9 @@ impl BatchNorm {
             Then::Nothing | Then::Relu => x.apply_op2(&affine, op)?,
         };
         if let Mode::Training { statistics_updates } = mode
-            && let Some(batch) = batch_statistics.get()
+            && let Some(moments) = batch_statistics.get()
         {
-            let count = x.elem_count() / affine.dim(1)?;
-            let device = Device::Cpu;
-            let channels = batch.mean.len();
-            let mean = Tensor::from_slice(&batch.mean, channels, &device)?;
-            let variance = Tensor::from_slice(&batch.variance, channels, &device)?;
-            self.update_running_statistics(&mean, &variance, count, statistics_updates)?;
+            self.follow(moments, statistics_updates)?;
         }
         Ok(y)
     }
@@ -127,6 +120,26 @@ impl BatchNorm {
             Then::Relu => y.relu(),
             Then::AddAndRelu(shortcut) => (y + shortcut)?.relu(),
         }
+    }
+
+    /// The running statistics as moments.
+    pub(crate) fn running_moments(&self) -> Result<Moments> {
+        Ok(Moments {
+            mean: in_f64(&self.running_mean)?,
+            variance: in_f64(&self.running_var)?,
+            rows: 0,
+        })
+    }
+
+    /// Moves the running statistics towards the moments of a batch, `updates` times.
+    pub(crate) fn follow(&self, batch: &Moments, updates: u32) -> Result<()> {
+        let tensor = |values: &[f64]| Tensor::from_slice(values, values.len(), &Device::Cpu);
+        self.update_running_statistics(
+            &tensor(&batch.mean)?,
+            &tensor(&batch.variance)?,
+            batch.rows,
+            updates,
+        )
     }
 
     /// `running ← (1-m)^k · running + (1 - (1-m)^k) · batch`, which is k updates with the same batch in one go.

@@ -14,6 +14,8 @@ pub struct Moments {
     pub mean: Vec<f64>,
     /// Variance divided by the number of rows, `[channels]`.
     pub variance: Vec<f64>,
+    /// The number of rows that they were taken over.
+    pub rows: usize,
 }
 
 /// One normalisation with its scale and shift, ready to be applied.
@@ -75,7 +77,8 @@ fn block(channels: usize) -> usize {
 
 /// Mean and variance of every channel of `x` `[rows, channels]`.
 pub fn moments<T: Element>(x: &[T], channels: usize) -> Moments {
-    let rows = (x.len() / channels) as f64;
+    let count = x.len() / channels;
+    let rows = count as f64;
     // The variance is that of x minus its first row, which is near the mean: nothing cancels.
     let origin = &x[..channels.min(x.len())];
     let blocks: Vec<_> = x
@@ -104,6 +107,7 @@ pub fn moments<T: Element>(x: &[T], channels: usize) -> Moments {
     Moments {
         mean: mean.collect(),
         variance: variance.collect(),
+        rows: count,
     }
 }
 

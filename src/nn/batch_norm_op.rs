@@ -15,12 +15,7 @@ pub enum Statistics {
     /// From the batch: the gradient flows through them.
     OfTheBatch,
     /// From outside: constants.
-    Given {
-        /// Mean per channel.
-        mean: Vec<f64>,
-        /// Variance per channel.
-        variance: Vec<f64>,
-    },
+    Given(Moments),
 }
 
 /// `relu?(normalise(x) · affine[0] + affine[1] + shortcut?)`.
@@ -36,9 +31,7 @@ impl BatchNormOp {
     pub fn new(statistics: Statistics, epsilon: f64, relu: bool) -> (Self, Arc<OnceLock<Moments>>) {
         let (moments, of_the_batch) = match statistics {
             Statistics::OfTheBatch => (OnceLock::new(), true),
-            Statistics::Given { mean, variance } => {
-                (OnceLock::from(Moments { mean, variance }), false)
-            }
+            Statistics::Given(moments) => (OnceLock::from(moments), false),
         };
         let moments = Arc::new(moments);
         let op = Self {

@@ -3,11 +3,12 @@
 //! Activations are NHWC, `[batch, height, width, channels]`: a 1×1 convolution is then one matrix product.
 
 pub mod batch_norm;
-mod batch_norm_kernel;
+pub(crate) mod batch_norm_kernel;
 mod batch_norm_op;
+pub(crate) mod buffers;
 pub mod conv;
-mod conv_kernel;
-mod conv_shape;
+pub(crate) mod conv_kernel;
+pub(crate) mod conv_shape;
 pub mod element;
 pub mod grad_reverse;
 pub mod init;
