@@ -4,6 +4,7 @@
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod files;
 pub mod method;
 pub mod model;
 pub mod nn;

@@ -52,6 +52,13 @@ impl RunConfig {
                 value,
             )?;
         }
+        for (key, value) in [
+            ("resize", self.resize),
+            ("pad", self.pad),
+            ("crop", self.crop),
+        ] {
+            require(value <= 10_000, key, "at most 10000 pixels", value)?;
+        }
         require(
             self.crop <= self.resize + 2 * self.pad,
             "crop",

@@ -1,3 +1,11 @@
 //! What comes in: labelled pictures of two domains, made into batches.
 
+pub mod batches;
+mod class_folders;
 pub mod dataset;
+pub mod decode;
+pub mod folder;
+pub mod names;
+mod prefetch;
+pub mod resize;
+pub mod transform;

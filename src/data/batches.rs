@@ -1,0 +1,201 @@
+//! Pictures to batches: shuffled and augmented for training, in order for testing.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::{Device, Tensor};
+use rand::seq::SliceRandom;
+
+use crate::data::dataset::Domain;
+use crate::data::prefetch::Prefetch;
+use crate::data::transform::Transform;
+use crate::error::{Result, complain};
+use crate::random::generator;
+
+/// Pictures with their labels, on the CPU.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// f32 `[batch, height, width, 3]`, normalised.
+    pub images: Tensor,
+    /// u32 `[batch]`.
+    pub labels: Tensor,
+    /// Which pictures of the domain these are.
+    pub indices: Vec<usize>,
+}
+
+/// The endless training batches of one domain, decoded and augmented ahead on worker threads.
+///
+/// Batch number b is a function of (seed, stream, b) alone: not of the number of workers, and not of the batches before
+/// it. So a run resumes by starting at the number of the next batch. An epoch shows every picture at most once; its
+/// incomplete last batch is dropped, as by the published code.
+pub struct BatchLoader {
+    batches: Prefetch<Batch>,
+    batches_per_epoch: usize,
+}
+
+impl BatchLoader {
+    /// Starts at batch `first_batch`. `stream` tells the random numbers of `"source"` and `"target"` apart. With 0
+    /// `workers` each batch is made when it is asked for.
+    ///
+    /// # Errors
+    /// If the domain has fewer pictures than one batch, or the transform leaves no pixel.
+    pub fn new(
+        domain: Domain,
+        transform: Transform,
+        batch_size: usize,
+        seed: u64,
+        stream: &str,
+        first_batch: usize,
+        workers: usize,
+    ) -> Result<Self> {
+        check(&domain, &transform, batch_size)?;
+        let pictures = domain.pictures.len();
+        if batch_size > pictures {
+            return Err(complain(
+                format!(
+                    "a batch size of at most {pictures}, the number of pictures in {}",
+                    domain.name
+                ),
+                batch_size.to_string(),
+            )
+            .at("--batch-size")
+            .advice(format!("--batch-size {pictures} or less"))
+            .into());
+        }
+        let order = format!("{stream}.order");
+        let augment = format!("{stream}.augment");
+        let make = move |number: usize, stop: &AtomicBool| {
+            let epoch = (number / (pictures / batch_size)) as u64;
+            let indices = training_indices(seed, &order, pictures, batch_size, number);
+            make_batch(&domain, &transform, indices, stop, |picture, index| {
+                transform.train(picture, &mut generator(seed, &augment, epoch, index as u64))
+            })
+        };
+        Ok(Self {
+            batches: Prefetch::new(first_batch, None, workers, make)?,
+            batches_per_epoch: pictures / batch_size,
+        })
+    }
+
+    /// How many batches an epoch has.
+    pub fn batches_per_epoch(&self) -> usize {
+        self.batches_per_epoch
+    }
+
+    /// The next batch.
+    ///
+    /// # Errors
+    /// If a picture of it cannot be decoded; the message names it. The call after that gives the batch after it.
+    #[allow(clippy::should_implement_trait)] // an iterator that never ends and may fail invites `for` without `?`
+    pub fn next(&mut self) -> Result<Batch> {
+        self.batches.next()
+    }
+}
+
+/// Every picture of a domain once, in order, the incomplete last batch included.
+pub struct TestBatches {
+    batches: Prefetch<Batch>,
+    remaining: usize,
+}
+
+/// Starts a pass over `domain` for testing: centre crops, no chance involved.
+///
+/// # Errors
+/// If the domain is empty, the batch size is 0, or the transform leaves no pixel.
+pub fn test_batches(
+    domain: Domain,
+    transform: Transform,
+    batch_size: usize,
+) -> Result<TestBatches> {
+    check(&domain, &transform, batch_size)?;
+    let pictures = domain.pictures.len();
+    let remaining = pictures.div_ceil(batch_size);
+    let make = move |number: usize, stop: &AtomicBool| {
+        let start = number * batch_size;
+        let indices = (start..pictures.min(start + batch_size)).collect();
+        make_batch(&domain, &transform, indices, stop, |picture, _| {
+            transform.test(picture)
+        })
+    };
+    Ok(TestBatches {
+        batches: Prefetch::new(0, Some(remaining), default_workers().min(remaining), make)?,
+        remaining,
+    })
+}
+
+impl Iterator for TestBatches {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        Some(self.batches.next())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.remaining, Some(self.remaining))
+    }
+}
+
+impl ExactSizeIterator for TestBatches {}
+
+/// How many worker threads suit this machine: one per core, at most 8.
+pub fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8))
+}
+
+/// The pictures of training batch `number`: epoch e is a shuffle of all, seeded by e, cut into batches.
+fn training_indices(
+    seed: u64,
+    purpose: &str,
+    pictures: usize,
+    batch_size: usize,
+    number: usize,
+) -> Vec<usize> {
+    let per_epoch = pictures / batch_size;
+    let (epoch, place) = (number / per_epoch, number % per_epoch);
+    let mut order: Vec<usize> = (0..pictures).collect();
+    order.shuffle(&mut generator(seed, purpose, epoch as u64, 0));
+    order[place * batch_size..(place + 1) * batch_size].to_vec()
+}
+
+fn make_batch(
+    domain: &Domain,
+    transform: &Transform,
+    indices: Vec<usize>,
+    stop: &AtomicBool,
+    prepare: impl Fn(&image::RgbImage, usize) -> Vec<f32>,
+) -> Result<Batch> {
+    let side = transform.crop as usize;
+    let mut numbers = Vec::with_capacity(indices.len() * side * side * 3);
+    for &index in &indices {
+        if stop.load(Ordering::Relaxed) {
+            return Err(complain("somebody who waits for this batch", "nobody").into());
+        }
+        numbers.extend(prepare(&domain.pictures.decode(index)?, index));
+    }
+    let labels: Vec<u32> = indices
+        .iter()
+        .map(|&index| domain.pictures.label(index))
+        .collect();
+    Ok(Batch {
+        images: Tensor::from_vec(numbers, (indices.len(), side, side, 3), &Device::Cpu)?,
+        labels: Tensor::from_vec(labels, indices.len(), &Device::Cpu)?,
+        indices,
+    })
+}
+
+fn check(domain: &Domain, transform: &Transform, batch_size: usize) -> Result<()> {
+    if domain.pictures.is_empty() {
+        return Err(complain(format!("pictures in the domain {}", domain.name), "none").into());
+    }
+    if batch_size == 0 {
+        return Err(complain("a batch size of at least 1", "0")
+            .at("--batch-size")
+            .into());
+    }
+    if transform.crop == 0 || transform.resize == Some(0) {
+        return Err(complain("a picture size of at least 1 pixel", "0")
+            .at(format!("{transform:?}"))
+            .into());
+    }
+    Ok(())
+}

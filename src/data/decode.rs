@@ -1,0 +1,135 @@
+//! A picture file to upright sRGB pixels.
+
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+
+use crate::error::{Complaint, Error, Result, complain, file_error};
+
+/// Extensions that count as pictures, in lower case; a file's may be in any case.
+pub const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "bmp", "gif"];
+
+/// A decoded picture may take this many bytes: 89 million RGB pixels, where Pillow warns of a decompression bomb.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Reads and decodes the picture in `file`; see [`decode`].
+///
+/// # Errors
+/// If the file cannot be read, or as [`decode`]. The message names the file.
+pub fn decode_file(file: &Path, background: Option<[u8; 3]>) -> Result<RgbImage> {
+    let bytes = std::fs::read(file).map_err(|error| file_error("read", file, error))?;
+    decode(&bytes, background).map_err(|complaint| Error::from(complaint.at(file.display())))
+}
+
+/// Decodes the bytes of a picture file to `[height, width]` upright sRGB pixels of 8 bits.
+///
+/// - The content decides the format, not the extension.
+/// - Grey becomes three equal channels; a palette is looked up; CMYK and YCCK become RGB; 16 bits become 8.
+/// - Of an animation, the first frame. A colour profile is ignored, as by the published code.
+/// - `background`: without one, transparency is dropped, which shows whatever colour the file stores under it. That is
+///   what the published code does (Pillow's `convert('RGB')`). With one, the picture is laid over that colour.
+/// - The EXIF orientation is applied. The published code does not apply it; its data sets do not need it, but
+///   pictures from a phone lie on their side without.
+///
+/// # Errors
+/// A complaint without a place if the bytes are no picture, are cut off, or would decode to more than 256 MiB.
+///
+/// ```
+/// let complaint = toalign::data::decode::decode(b"some text", None).unwrap_err();
+/// assert!(complaint.to_string().starts_with("expected a picture (jpg, png, webp, bmp or gif), found other content"));
+/// ```
+pub fn decode(
+    bytes: &[u8],
+    background: Option<[u8; 3]>,
+) -> std::result::Result<RgbImage, Complaint> {
+    if bytes.is_empty() {
+        return Err(no_picture("an empty file"));
+    }
+    // A decoder that panics on a broken file must not take the run with it.
+    match catch_unwind(AssertUnwindSafe(|| decode_upright(bytes))) {
+        Ok(Ok(picture)) if picture.width() == 0 || picture.height() == 0 => {
+            Err(no_picture("one without any pixel"))
+        }
+        Ok(Ok(picture)) => Ok(to_rgb(picture, background)),
+        Ok(Err(complaint)) => Err(complaint),
+        Err(_) => Err(no_picture("one that crashes its decoder")),
+    }
+}
+
+fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> {
+    let undecodable =
+        |error: image::ImageError| no_picture(format!("one that cannot be decoded ({error})"));
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|error| no_picture(format!("bytes that cannot be read ({error})")))?;
+    let format = reader.format().ok_or_else(|| {
+        no_picture("other content (the first bytes decide, whatever the extension says)")
+    })?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(2 * MOST_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(undecodable)?;
+    if decoder.total_bytes() > MOST_BYTES {
+        let (width, height) = decoder.dimensions();
+        return Err(complain(
+            format!("a picture of at most {} MiB once decoded", MOST_BYTES >> 20),
+            format!("one of {width}×{height} pixels"),
+        )
+        .advice("make it smaller; the network sees a few hundred pixels a side anyway"));
+    }
+    if format == image::ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
+        return Err(no_picture(
+            "a JPEG that is cut off (its end marker is missing)",
+        ));
+    }
+    let orientation = decoder.orientation().map_err(undecodable)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+fn no_picture(found: impl Into<String>) -> Complaint {
+    complain("a picture (jpg, png, webp, bmp or gif)", found)
+}
+
+/// Whether an end-of-image marker follows the first scan.
+///
+/// The decoder fills the missing part of a cut-off JPEG with grey and says nothing; Pillow refuses such a file.
+fn jpeg_has_an_end(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xDA;
+    let mut at = 2;
+    while let Some(&[0xFF, marker]) = bytes.get(at..at + 2) {
+        match marker {
+            START_OF_SCAN => break,
+            0xFF => at += 1, // a fill byte
+            0x01 | 0xD0..=0xD8 => at += 2,
+            _ => match bytes.get(at + 2..at + 4) {
+                // Segments are skipped whole: a thumbnail inside one has an end marker of its own.
+                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+        }
+    }
+    bytes
+        .get(at..)
+        .is_some_and(|scans| scans.windows(2).any(|pair| pair == [0xFF, 0xD9]))
+}
+
+fn to_rgb(picture: DynamicImage, background: Option<[u8; 3]>) -> RgbImage {
+    let Some(background) = background.filter(|_| picture.color().has_alpha()) else {
+        return picture.into_rgb8();
+    };
+    let picture = picture.into_rgba8();
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [red, green, blue, alpha] = picture.get_pixel(x, y).0.map(u32::from);
+        let [under_red, under_green, under_blue] = background.map(u32::from);
+        let over = |top, under| ((top * alpha + under * (255 - alpha) + 127) / 255) as u8;
+        image::Rgb([
+            over(red, under_red),
+            over(green, under_green),
+            over(blue, under_blue),
+        ])
+    })
+}
