@@ -1,0 +1,121 @@
+//! The sizes of one convolution, and how its work is cut into pieces.
+//!
+//! The pieces depend on the shapes alone, never on the number of threads, so that every sum is made in the same order
+//! on every machine: a run with two threads equals one with a single thread, bit for bit.
+
+use candle_core::{Result, bail};
+
+/// The sizes of one 2-D convolution, NHWC, kernel `[out, height, width, in]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Pictures.
+    pub batch: usize,
+    /// Rows of the input.
+    pub height: usize,
+    /// Columns of the input.
+    pub width: usize,
+    /// Channels of the input.
+    pub input_channels: usize,
+    /// Rows of the output.
+    pub output_height: usize,
+    /// Columns of the output.
+    pub output_width: usize,
+    /// Channels of the output.
+    pub output_channels: usize,
+    /// Rows of the kernel.
+    pub kernel_height: usize,
+    /// Columns of the kernel.
+    pub kernel_width: usize,
+    /// Pixels between two positions of the kernel.
+    pub stride: usize,
+    /// Zeros around the picture, on every side.
+    pub padding: usize,
+}
+
+impl ConvShape {
+    /// The sizes for an input `[batch, height, width, in]` and a kernel `[out, height, width, in]`.
+    ///
+    /// # Errors
+    /// If the ranks or the channels do not fit, or the kernel is larger than the padded picture.
+    pub fn new(input: &[usize], kernel: &[usize], stride: usize, padding: usize) -> Result<Self> {
+        let (
+            &[batch, height, width, input_channels],
+            &[output_channels, kernel_height, kernel_width, in_kernel],
+        ) = (input, kernel)
+        else {
+            bail!(
+                "convolution: expected input [batch, height, width, in] and kernel [out, height, width, in], \
+                 found {input:?} and {kernel:?}"
+            );
+        };
+        if input_channels != in_kernel {
+            bail!(
+                "convolution: expected an input of {in_kernel} channels, found {input:?} (is it NHWC?)"
+            );
+        }
+        if height + 2 * padding < kernel_height || width + 2 * padding < kernel_width || stride == 0
+        {
+            bail!(
+                "convolution: expected a picture of at least {kernel_height}×{kernel_width} with padding {padding} \
+                 and a stride of at least 1, found {height}×{width} and stride {stride}"
+            );
+        }
+        Ok(Self {
+            batch,
+            height,
+            width,
+            input_channels,
+            output_height: (height + 2 * padding - kernel_height) / stride + 1,
+            output_width: (width + 2 * padding - kernel_width) / stride + 1,
+            output_channels,
+            kernel_height,
+            kernel_width,
+            stride,
+            padding,
+        })
+    }
+
+    /// Positions of the kernel: `batch · output_height · output_width`.
+    pub fn positions(&self) -> usize {
+        self.batch * self.output_height * self.output_width
+    }
+
+    /// Elements under the kernel: `kernel_height · kernel_width · in`.
+    pub fn patch(&self) -> usize {
+        self.kernel_height * self.kernel_width * self.input_channels
+    }
+
+    /// Elements of the input.
+    pub fn input_elements(&self) -> usize {
+        self.batch * self.height * self.width * self.input_channels
+    }
+
+    /// Whether the input, as it lies in memory, already is the matrix of patches.
+    pub fn is_pointwise(&self) -> bool {
+        self.kernel_height == 1 && self.kernel_width == 1 && self.stride == 1 && self.padding == 0
+    }
+
+    /// The convolution that turns the output's gradient into the input's, if there is one (stride 1).
+    pub fn transposed(&self) -> Option<Self> {
+        let pads = self.kernel_height == self.kernel_width && self.padding < self.kernel_height;
+        (self.stride == 1 && pads).then(|| Self {
+            height: self.output_height,
+            width: self.output_width,
+            input_channels: self.output_channels,
+            output_height: self.height,
+            output_width: self.width,
+            output_channels: self.input_channels,
+            padding: self.kernel_height - 1 - self.padding,
+            ..*self
+        })
+    }
+
+    /// Positions that are handled together: few enough that their patches stay in the second-level cache,
+    /// enough to keep the matrix product busy, and at least eight pieces for the threads to share.
+    pub fn positions_per_tile(&self) -> usize {
+        let fits_in_cache = (192 * 1024) / self.patch();
+        fits_in_cache
+            .clamp(96, 1024)
+            .min(self.positions().div_ceil(8).max(16))
+    }
+}

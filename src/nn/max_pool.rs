@@ -1,0 +1,195 @@
+//! Max-pooling 3×3 with stride 2 and padding 1, with a gradient (candle's has none where kernel and stride differ).
+
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::element::{Element, contiguous, unsupported, vectorised, with_elements};
+
+const KERNEL: usize = 3;
+const STRIDE: usize = 2;
+const PADDING: usize = 1;
+
+/// `[batch, height, width, channels]` → `[batch, ⌈height/2⌉, ⌈width/2⌉, channels]`.
+///
+/// Where two pixels are equally large the gradient goes to the first, as in PyTorch.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// // torch.nn.functional.max_pool2d(torch.arange(16.).view(1, 1, 4, 4), 3, 2, 1)
+/// let x = Tensor::arange(0f32, 16., &Device::Cpu)?.reshape((1, 4, 4, 1))?;
+/// let y = toalign::nn::max_pool::max_pool(&x)?;
+/// assert_eq!(y.flatten_all()?.to_vec1::<f32>()?, [5., 7., 13., 15.]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+///
+/// # Errors
+/// If the input is not of rank 4.
+pub fn max_pool(input: &Tensor) -> Result<Tensor> {
+    if !input.device().is_cpu() {
+        return max_pool_composed(input);
+    }
+    input.contiguous()?.apply_op1(MaxPool)
+}
+
+/// The same as [`max_pool`] out of candle's own operations; where two pixels tie, the gradient is shared.
+///
+/// # Errors
+/// If the input is not of rank 4.
+pub fn max_pool_composed(input: &Tensor) -> Result<Tensor> {
+    let (_, height, width, _) = input.dims4()?;
+    let lowest = (input.detach().flatten_all()?.min(0)? - 1.0)?;
+    let pad = |x: &Tensor, dimension: usize| -> Result<Tensor> {
+        let border = |size: usize| -> Result<Tensor> {
+            let mut dims = x.dims().to_vec();
+            dims[dimension] = size;
+            lowest.broadcast_as(dims)?.contiguous()
+        };
+        Tensor::cat(&[&border(PADDING)?, x, &border(PADDING + 1)?], dimension)
+    };
+    let padded = pad(&pad(input, 1)?, 2)?;
+    let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
+    let every_second =
+        |x: &Tensor, dimension: usize, first: usize, count: usize| -> Result<Tensor> {
+            let picked: Vec<u32> = (0..count).map(|i| (first + STRIDE * i) as u32).collect();
+            x.index_select(&Tensor::new(picked, x.device())?, dimension)
+        };
+    let mut largest: Option<Tensor> = None;
+    for y in 0..KERNEL {
+        for x in 0..KERNEL {
+            let shifted = every_second(&every_second(&padded, 1, y, rows)?, 2, x, columns)?;
+            largest = Some(match largest {
+                None => shifted,
+                Some(largest) => largest.maximum(&shifted)?,
+            });
+        }
+    }
+    largest.ok_or_else(|| candle_core::Error::Msg("an empty kernel".into()))
+}
+
+struct MaxPool;
+
+/// `[batch, height, width, channels]` of the input.
+type Dims = (usize, usize, usize, usize);
+
+impl CustomOp1 for MaxPool {
+    fn name(&self) -> &'static str {
+        "max-pool"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let dims = layout.shape().dims4()?;
+        let (batch, height, width, channels) = dims;
+        let shape = Shape::from((
+            batch,
+            height.div_ceil(STRIDE),
+            width.div_ceil(STRIDE),
+            channels,
+        ));
+        let output = match storage {
+            CpuStorage::F32(_) => CpuStorage::F32(forward(contiguous(storage, layout)?, dims)),
+            CpuStorage::F64(_) => CpuStorage::F64(forward(contiguous(storage, layout)?, dims)),
+            _ => bail!("max-pool: expected elements of type f32 or f64"),
+        };
+        Ok((output, shape))
+    }
+
+    fn bwd(&self, input: &Tensor, output: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        match input.dtype() {
+            DType::F32 => gradient_tensor::<f32>(input, output, gradient).map(Some),
+            DType::F64 => gradient_tensor::<f64>(input, output, gradient).map(Some),
+            other => unsupported(self.name(), other),
+        }
+    }
+}
+
+fn gradient_tensor<T: Element>(
+    input: &Tensor,
+    output: &Tensor,
+    gradient: &Tensor,
+) -> Result<Tensor> {
+    let dims = input.dims4()?;
+    let elements = with_elements::<T, _>(input, |input| {
+        with_elements::<T, _>(output, |output| {
+            with_elements::<T, _>(&gradient.contiguous()?, |gradient| {
+                backward(input, output, gradient, dims)
+            })
+        })
+    })???;
+    Tensor::from_vec(elements, input.shape(), input.device())
+}
+
+/// The input pixels under the window of an output row or column.
+fn window(position: usize, size: usize) -> std::ops::Range<usize> {
+    (position * STRIDE).saturating_sub(PADDING)..(position * STRIDE + KERNEL - PADDING).min(size)
+}
+
+fn forward<T: Element>(input: &[T], (_, height, width, channels): Dims) -> Vec<T> {
+    let columns = width.div_ceil(STRIDE);
+    let rows = height.div_ceil(STRIDE);
+    let batch = input.len() / (height * width * channels).max(1);
+    let mut output = vec![T::zero(); batch * rows * columns * channels];
+    output
+        .par_chunks_mut(columns * channels)
+        .enumerate()
+        .for_each(|(line, output)| {
+            let picture =
+                &input[line / rows * height * width * channels..][..height * width * channels];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (column, output) in output.chunks_exact_mut(channels).enumerate() {
+                        let (ys, xs) = (window(line % rows, height), window(column, width));
+                        output.copy_from_slice(
+                            &picture[(ys.start * width + xs.start) * channels..][..channels],
+                        );
+                        for y in ys {
+                            for x in xs.clone() {
+                                let pixel = &picture[(y * width + x) * channels..][..channels];
+                                for (largest, &value) in output.iter_mut().zip(pixel) {
+                                    *largest = largest.at_least(value);
+                                }
+                            }
+                        }
+                    }
+                },
+            );
+        });
+    output
+}
+
+fn backward<T: Element>(
+    input: &[T],
+    output: &[T],
+    gradient: &[T],
+    (_, height, width, channels): Dims,
+) -> Vec<T> {
+    let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
+    let picture = height * width * channels;
+    let mut result = vec![T::zero(); input.len()];
+    result
+        .par_chunks_mut(picture)
+        .enumerate()
+        .for_each(|(n, result)| {
+            let input = &input[n * picture..][..picture];
+            for row in 0..rows {
+                for column in 0..columns {
+                    let at = ((n * rows + row) * columns + column) * channels;
+                    let (ys, xs) = (window(row, height), window(column, width));
+                    for channel in 0..channels {
+                        let largest = output[at + channel];
+                        let first = ys
+                            .clone()
+                            .flat_map(|y| {
+                                xs.clone()
+                                    .map(move |x| (y * width + x) * channels + channel)
+                            })
+                            .find(|&pixel| input[pixel] == largest);
+                        if let Some(pixel) = first {
+                            result[pixel] += gradient[at + channel];
+                        }
+                    }
+                }
+            }
+        });
+    result
+}

@@ -1,0 +1,261 @@
+//! Stochastic gradient descent with Nesterov momentum and weight decay, as `torch.optim.SGD` computes it.
+
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, InplaceOp3, Layout, Tensor, Var, bail};
+
+use super::element::{Element, contiguous, vectorised};
+use super::parameters::{Group, Parameter, Role, in_file_layout};
+use crate::error::{Result, complain};
+
+/// Momentum and weight decay.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SgdSettings {
+    /// How much of the last direction is kept, in [0, 1).
+    pub momentum: f64,
+    /// Whether to look ahead along the momentum (Sutskever et al. 2013).
+    pub nesterov: bool,
+    /// Fraction of every trained tensor that is added to its gradient.
+    pub weight_decay: f64,
+}
+
+/// The learning rate of each part of the network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GroupRates {
+    /// Of the backbone.
+    pub backbone: f64,
+    /// Of the heads.
+    pub head: f64,
+    /// Of the discriminator.
+    pub discriminator: f64,
+}
+
+impl GroupRates {
+    fn of(&self, group: Group) -> f64 {
+        match group {
+            Group::Backbone => self.backbone,
+            Group::Head => self.head,
+            Group::Discriminator => self.discriminator,
+        }
+    }
+}
+
+/// The optimiser and its momentum.
+pub struct Sgd {
+    settings: SgdSettings,
+    slots: Vec<Slot>,
+}
+
+struct Slot {
+    parameter: Parameter,
+    group: Group,
+    momentum: Var,
+}
+
+impl Sgd {
+    /// An optimiser of the trained ones among `parameters`, with zero momentum.
+    ///
+    /// PyTorch's first step takes the gradient itself as momentum; from a momentum of zero that is the same.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the momentum.
+    pub fn new(parameters: Vec<Parameter>, settings: SgdSettings) -> Result<Self> {
+        let mut slots = Vec::new();
+        for parameter in parameters {
+            if let Role::Trained(group) = parameter.role {
+                let momentum = Var::from_tensor(&parameter.value.zeros_like()?)?;
+                slots.push(Slot {
+                    parameter,
+                    group,
+                    momentum,
+                });
+            }
+        }
+        Ok(Self { settings, slots })
+    }
+
+    /// One step: `d = g + λw; v ← μv + d; w ← w - η(d + μv)`, or `w ← w - ηv` without Nesterov.
+    ///
+    /// A tensor without a gradient (a discriminator that the loss does not use) stays as it is, as in PyTorch.
+    ///
+    /// # Errors
+    /// If a gradient's shape does not fit.
+    pub fn step(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
+        let SgdSettings {
+            momentum,
+            nesterov,
+            weight_decay,
+        } = self.settings;
+        for slot in &self.slots {
+            let weight = &slot.parameter.value;
+            let Some(gradient) = gradients.get(weight) else {
+                continue;
+            };
+            let gradient = gradient.contiguous()?;
+            let rate = rates.of(slot.group);
+            if weight.device().is_cpu() {
+                let velocity = UpdateVelocity {
+                    momentum,
+                    weight_decay,
+                };
+                slot.momentum.inplace_op3(&gradient, weight, &velocity)?;
+                let descent = Descend {
+                    momentum,
+                    weight_decay,
+                    rate,
+                    nesterov,
+                };
+                weight.inplace_op3(&gradient, &slot.momentum, &descent)?;
+            } else {
+                let decayed = (&gradient + (weight.as_tensor() * weight_decay)?)?;
+                let velocity = ((slot.momentum.as_tensor() * momentum)? + &decayed)?;
+                let direction = if nesterov {
+                    (decayed + (&velocity * momentum)?)?
+                } else {
+                    velocity.clone()
+                };
+                weight.set(&(weight.as_tensor() - (direction * rate)?)?)?;
+                slot.momentum.set(&velocity)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The momentum of every trained tensor by name, as PyTorch would store it.
+    ///
+    /// # Errors
+    /// If candle cannot permute it.
+    pub fn momentum(&self) -> Result<Vec<(String, Tensor)>> {
+        self.slots
+            .iter()
+            .map(|slot| {
+                let stored = in_file_layout(slot.momentum.as_tensor(), slot.parameter.layout)?;
+                Ok((slot.parameter.name.clone(), stored))
+            })
+            .collect()
+    }
+
+    /// Sets the momentum of the tensor `name` from PyTorch's layout.
+    ///
+    /// # Errors
+    /// If there is no such tensor or the shape does not fit.
+    pub fn set_momentum(&mut self, name: &str, stored: &Tensor) -> Result<()> {
+        let Some(slot) = self.slots.iter().find(|slot| slot.parameter.name == name) else {
+            return Err(complain("the momentum of a trained tensor", format!("'{name}'")).into());
+        };
+        let momentum = Parameter {
+            value: slot.momentum.clone(),
+            ..slot.parameter.clone()
+        };
+        if stored.dims() != momentum.file_shape() {
+            let expected = format!(
+                "a momentum of shape {:?} for '{name}'",
+                momentum.file_shape()
+            );
+            return Err(complain(expected, format!("{:?}", stored.dims())).into());
+        }
+        momentum.set_from_file(stored)
+    }
+}
+
+/// `v ← μv + g + λw`.
+struct UpdateVelocity {
+    momentum: f64,
+    weight_decay: f64,
+}
+
+/// `w ← w - η(g + λw + μv)` with Nesterov, else `w ← w - ηv`.
+struct Descend {
+    momentum: f64,
+    weight_decay: f64,
+    rate: f64,
+    nesterov: bool,
+}
+
+fn in_place<T: Element>(
+    target: &mut [T],
+    (first, first_layout): (&CpuStorage, &Layout),
+    (second, second_layout): (&CpuStorage, &Layout),
+    update: impl Fn(&mut T, T, T),
+) -> candle_core::Result<()> {
+    let first = contiguous::<T>(first, first_layout)?;
+    let second = contiguous::<T>(second, second_layout)?;
+    if first.len() != target.len() || second.len() != target.len() {
+        bail!(
+            "sgd: expected {} elements, found {} and {}",
+            target.len(),
+            first.len(),
+            second.len()
+        );
+    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((target, &first), &second) in target.iter_mut().zip(first).zip(second) {
+                update(target, first, second);
+            }
+        },
+    );
+    Ok(())
+}
+
+macro_rules! in_place_update {
+    ($op:ty, $name:literal, $method:ident) => {
+        impl InplaceOp3 for $op {
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn cpu_fwd(
+                &self,
+                target: &mut CpuStorage,
+                layout: &Layout,
+                s2: &CpuStorage,
+                l2: &Layout,
+                s3: &CpuStorage,
+                l3: &Layout,
+            ) -> candle_core::Result<()> {
+                let Some((start, end)) = layout.contiguous_offsets() else {
+                    bail!("{}: expected a contiguous tensor", $name);
+                };
+                match target {
+                    CpuStorage::F32(target) => in_place(
+                        &mut target[start..end],
+                        (s2, l2),
+                        (s3, l3),
+                        self.$method::<f32>(),
+                    ),
+                    CpuStorage::F64(target) => in_place(
+                        &mut target[start..end],
+                        (s2, l2),
+                        (s3, l3),
+                        self.$method::<f64>(),
+                    ),
+                    _ => bail!("{}: expected elements of type f32 or f64", $name),
+                }
+            }
+        }
+    };
+}
+
+in_place_update!(UpdateVelocity, "sgd-velocity", update);
+in_place_update!(Descend, "sgd-descend", update);
+
+impl UpdateVelocity {
+    fn update<T: Element>(&self) -> impl Fn(&mut T, T, T) + use<T> {
+        let (momentum, decay) = (T::from_f64(self.momentum), T::from_f64(self.weight_decay));
+        move |velocity, gradient, weight| {
+            *velocity = momentum * *velocity + (gradient + decay * weight)
+        }
+    }
+}
+
+impl Descend {
+    fn update<T: Element>(&self) -> impl Fn(&mut T, T, T) + use<T> {
+        let (momentum, decay) = (T::from_f64(self.momentum), T::from_f64(self.weight_decay));
+        let (rate, nesterov) = (T::from_f64(self.rate), self.nesterov);
+        move |weight, gradient, velocity| {
+            let ahead = gradient + decay * *weight + momentum * velocity;
+            *weight -= rate * if nesterov { ahead } else { velocity };
+        }
+    }
+}
