@@ -4,11 +4,13 @@
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod explain;
 pub mod files;
 pub mod method;
 pub mod model;
 pub mod nn;
 pub mod random;
+pub mod report;
 pub mod train;
 
 pub use error::{Error, Result};

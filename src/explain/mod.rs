@@ -1,0 +1,4 @@
+//! What a network looks at: its heat maps, drawn over the picture and compared with where the object is.
+
+pub mod attention;
+pub mod overlay;

@@ -1,0 +1,220 @@
+//! Heat maps as colours, laid over the picture that they explain.
+
+use image::{Rgb, RgbImage, imageops};
+
+use crate::error::{Result, complain};
+
+/// Inferno of matplotlib at 17 evenly spaced values.
+///
+/// Source: S. van der Walt and N. Smith, matplotlib's `_cm_listed.py` (CC0). Its lightness grows evenly with the value, so
+/// that "brighter" means "more" also to a colour-blind eye and in a grey print.
+const INFERNO: [[u8; 3]; 17] = [
+    [0, 0, 4],
+    [11, 7, 36],
+    [33, 12, 74],
+    [60, 9, 101],
+    [87, 16, 109],
+    [112, 25, 110],
+    [137, 34, 106],
+    [163, 43, 97],
+    [187, 55, 85],
+    [209, 70, 68],
+    [227, 89, 50],
+    [241, 113, 30],
+    [249, 141, 10],
+    [252, 171, 15],
+    [249, 202, 50],
+    [242, 232, 101],
+    [252, 255, 164],
+];
+
+/// How much of the colour covers the picture where the map is 0 and where it is 1.
+const COVER: [f32; 2] = [0.25, 0.75];
+
+/// The colour of `value`, from black (0) over red to pale yellow (1). Values outside are clamped; NaN is black.
+///
+/// ```
+/// use toalign::explain::overlay::heat_colour;
+/// assert_eq!(heat_colour(0.0), [0, 0, 4]);
+/// assert_eq!(heat_colour(1.0), [252, 255, 164]);
+/// ```
+pub fn heat_colour(value: f32) -> [u8; 3] {
+    let last = INFERNO.len() - 1;
+    // `max` turns NaN into 0.
+    let position = value.max(0.0).min(1.0) * last as f32;
+    let below = (position as usize).min(last - 1);
+    let share = position - below as f32;
+    blend(INFERNO[below], INFERNO[below + 1], share)
+}
+
+/// Bilinear interpolation of a row-major map, as PyTorch's `interpolate(..., align_corners=False)` computes it.
+///
+/// Pixel centres are matched: output row i lies at input row (i + ½)·height/to_height − ½, clamped to the map.
+///
+/// # Errors
+/// If `map` has not `height` × `width` values, or is empty.
+pub fn upscale(
+    map: &[f32],
+    height: usize,
+    width: usize,
+    to_height: usize,
+    to_width: usize,
+) -> Result<Vec<f32>> {
+    check_size(map, height, width)?;
+    let rows = neighbours(height, to_height);
+    let columns = neighbours(width, to_width);
+    let mut larger = Vec::with_capacity(to_height * to_width);
+    for &(top, bottom, down) in &rows {
+        for &(left, right, across) in &columns {
+            let upper = mix(map[top * width + left], map[top * width + right], across);
+            let lower = mix(
+                map[bottom * width + left],
+                map[bottom * width + right],
+                across,
+            );
+            larger.push(mix(upper, lower, down));
+        }
+    }
+    Ok(larger)
+}
+
+/// Divides the map by its maximum, so that the hottest place is 1.
+///
+/// `None` if nothing is positive: the network found no evidence for the class, and a picture of that would be a blank
+/// (or, divided by zero, a lie). Whoever draws has to say it in words.
+pub fn normalise(map: &[f32]) -> Option<Vec<f32>> {
+    let maximum = map
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .fold(0.0, f32::max);
+    (maximum > 0.0).then(|| map.iter().map(|value| value / maximum).collect())
+}
+
+/// Lays a normalised map (values 0 to 1, see [`normalise`]) over its picture.
+///
+/// The picture is enlarged `scale` times without smoothing, the map bilinearly to the same size.
+///
+/// # Errors
+/// If `map` has not `map_height` × `map_width` values, or if the picture or `scale` is 0.
+pub fn overlay(
+    picture: &RgbImage,
+    map: &[f32],
+    map_height: usize,
+    map_width: usize,
+    scale: u32,
+) -> Result<RgbImage> {
+    let (width, height) = (picture.width() * scale, picture.height() * scale);
+    if width == 0 || height == 0 {
+        return Err(complain(
+            "a picture and a scale of at least 1",
+            format!("{}×{} at scale {scale}", picture.width(), picture.height()),
+        )
+        .into());
+    }
+    let map = upscale(map, map_height, map_width, height as usize, width as usize)?;
+    let mut drawn = imageops::resize(picture, width, height, imageops::FilterType::Nearest);
+    for (Rgb(pixel), value) in drawn.pixels_mut().zip(map) {
+        let cover = mix(COVER[0], COVER[1], value.max(0.0).min(1.0));
+        *pixel = blend(*pixel, heat_colour(value), cover);
+    }
+    Ok(drawn)
+}
+
+pub(crate) fn check_size(map: &[f32], height: usize, width: usize) -> Result<()> {
+    if map.is_empty() || map.len() != height * width {
+        return Err(complain(
+            format!("a heat map of {height}×{width} values"),
+            format!("{} values", map.len()),
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// For every output position: the two inputs between which it lies, and the share of the second.
+fn neighbours(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
+    let ratio = from as f32 / to as f32;
+    (0..to)
+        .map(|position| {
+            let place = ((position as f32 + 0.5) * ratio - 0.5).max(0.0);
+            let first = (place as usize).min(from - 1);
+            (first, (first + 1).min(from - 1), place - first as f32)
+        })
+        .collect()
+}
+
+fn mix(first: f32, second: f32, share: f32) -> f32 {
+    first + (second - first) * share
+}
+
+fn blend(first: [u8; 3], second: [u8; 3], share: f32) -> [u8; 3] {
+    std::array::from_fn(|channel| {
+        mix(f32::from(first[channel]), f32::from(second[channel]), share).round() as u8
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_two_becomes_four_as_in_pytorch() {
+        // torch.nn.functional.interpolate([[0, 1]], size=(1, 4), mode='bilinear', align_corners=False)
+        let row = upscale(&[0.0, 1.0], 1, 2, 1, 4).unwrap();
+        assert_eq!(row, [0.0, 0.25, 0.75, 1.0]);
+    }
+
+    #[test]
+    fn a_square_becomes_three_by_three() {
+        // Ratio 2/3: the places are max(0, -1/6) = 0, 1/2, 7/6 (clamped to the last).
+        let square = upscale(&[0.0, 2.0, 4.0, 6.0], 2, 2, 3, 3).unwrap();
+        let expected = [0.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0, 6.0];
+        for (got, want) in square.iter().zip(expected) {
+            assert!((got - want).abs() < 1e-6, "{square:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_size_changes_nothing_and_a_wrong_one_is_told() {
+        let map = [0.5, 1.0, 0.0, 0.25, 0.125, 2.0];
+        assert_eq!(upscale(&map, 2, 3, 2, 3).unwrap(), map);
+        let message = upscale(&map, 2, 2, 4, 4).unwrap_err().to_string();
+        assert_eq!(message, "expected a heat map of 2×2 values, found 6 values");
+    }
+
+    #[test]
+    fn the_maximum_becomes_one_and_no_evidence_is_told() {
+        assert_eq!(normalise(&[0.0, 2.0, 4.0]), Some(vec![0.0, 0.5, 1.0]));
+        assert_eq!(normalise(&[0.0, 0.0]), None);
+        assert_eq!(normalise(&[-1.0, f32::NAN]), None);
+    }
+
+    #[test]
+    fn brighter_means_more() {
+        let lightness = |value: f32| {
+            let [red, green, blue] = heat_colour(value).map(f32::from);
+            0.2126 * red + 0.7152 * green + 0.0722 * blue
+        };
+        for step in 0..100 {
+            let value = step as f32 / 100.0;
+            assert!(lightness(value) < lightness(value + 0.01), "{value}");
+        }
+        // Halfway between the first two of 17 entries: ([0, 0, 4] + [11, 7, 36]) / 2, rounded.
+        assert_eq!(heat_colour(1.0 / 32.0), [6, 4, 20]);
+        assert_eq!(heat_colour(f32::NAN), heat_colour(-3.0));
+        assert_eq!(heat_colour(7.0), heat_colour(1.0));
+    }
+
+    #[test]
+    fn an_overlay_mixes_picture_and_colour() {
+        let white = RgbImage::from_pixel(2, 1, Rgb([255, 255, 255]));
+        let drawn = overlay(&white, &[0.0, 1.0], 1, 2, 2).unwrap();
+        assert_eq!(drawn.dimensions(), (4, 2));
+        // 255 + (0 - 255)/4 = 191.25; blue 255 + (4 - 255)/4 = 192.25
+        assert_eq!(drawn.get_pixel(0, 1).0, [191, 191, 192]);
+        // 255 + (252 - 255)·3/4 = 252.75; green 255; blue 255 + (164 - 255)·3/4 = 186.75
+        assert_eq!(drawn.get_pixel(3, 0).0, [253, 255, 187]);
+        assert!(overlay(&white, &[1.0], 1, 1, 0).is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! The page from made-up records. With `TOALIGN_LOOK=FILE` the page is also left there, to be looked at.
+
+use super::*;
+use crate::explain::overlay::overlay;
+use crate::train::record::Record;
+
+fn picture(seed: u8) -> RgbImage {
+    RgbImage::from_fn(40, 40, |x, y| {
+        let (dx, dy) = (x as i32 - 20, y as i32 - 20);
+        if dx * dx + dy * dy < 150 {
+            Rgb([220, seed.wrapping_mul(37), 60])
+        } else {
+            Rgb([200, 210, seed.wrapping_mul(61)])
+        }
+    })
+}
+
+fn records(level: f64, losses: &[&str]) -> Vec<Record> {
+    let mut records = Vec::new();
+    for step in (20..=300).step_by(20) {
+        let progress = step as f64 / 300.0;
+        records.push(Record::Train {
+            step,
+            learning_rate: 0.01,
+            coefficient: progress,
+            losses: losses
+                .iter()
+                .enumerate()
+                .map(|(i, name)| {
+                    (
+                        name.to_string(),
+                        (3.0 - i as f64 * 0.7) * (-2.0 * progress).exp(),
+                    )
+                })
+                .collect(),
+            seconds_per_step: 0.1,
+        });
+        let target_accuracy = level - 30.0 * (-5.0 * progress).exp() + (step % 7) as f64 * 0.3;
+        records.push(Record::Test {
+            step,
+            source_accuracy: 99.0,
+            target_accuracy,
+            best_target_accuracy: target_accuracy,
+            seconds: 0.5,
+        });
+    }
+    records
+}
+
+fn study() -> Study {
+    let names = [
+        ("source-only", 57.5),
+        ("target-bn-only", 60.1),
+        ("dannp", 71.6),
+        ("dannp+toalign", 71.8),
+        ("hda", 72.8),
+        ("hda+toalign", 72.6),
+    ];
+    let methods = names
+        .map(|(name, last)| {
+            let losses: &[&str] = match name {
+                "source-only" | "target-bn-only" => &["total", "classification"],
+                name if name.starts_with("hda") => {
+                    &["total", "classification", "alignment", "heuristic"]
+                }
+                _ => &["total", "classification", "alignment"],
+            };
+            MethodRun {
+                name: name.into(),
+                records: records(last, losses),
+                last,
+                best: last + 1.3,
+                seconds_per_step: 0.0731,
+            }
+        })
+        .to_vec();
+    let classes = [
+        "Alarm Clock",
+        "Bike",
+        "Calculator",
+        "Desk Lamp",
+        "Eraser",
+        "Fan",
+        "<b>Glasses</b>",
+    ];
+    let pictures = |shift: u8| {
+        classes
+            .iter()
+            .enumerate()
+            .map(|(i, class)| (picture(i as u8 + shift), class.to_string()))
+            .collect()
+    };
+    let heat = |index: usize| -> Vec<f32> {
+        (0..25)
+            .map(|i| 1.0 / (1.0 + (i as f32 - index as f32).abs()))
+            .collect()
+    };
+    let explanations = (0..4)
+        .map(|i| Explanation {
+            picture: picture(i),
+            true_class: classes[usize::from(i)].into(),
+            chance: Some(0.331),
+            panels: ["source-only", "dannp", "dannp+toalign", "hda+toalign"]
+                .map(|method| Panel {
+                    method: method.into(),
+                    predicted_class: classes[usize::from(i)].into(),
+                    probability: 0.873,
+                    correct: method != "source-only",
+                    overlay: (i != 2 || method != "dannp").then(|| {
+                        overlay(&picture(i), &heat(12 + method.len() % 5), 5, 5, 4).unwrap()
+                    }),
+                    energy_in_mask: (i != 2 || method != "dannp").then_some(0.414),
+                })
+                .to_vec(),
+        })
+        .collect();
+    Study {
+        title: "Made-up numbers & nothing else".into(),
+        summary: vec![
+            "A page from a test: every number on it is invented, and it must not be quoted.".into(),
+        ],
+        task: "Clipart → Real World of Mini Office-Home".into(),
+        domains: vec![
+            SampleStrip {
+                caption: "Clipart (source)".into(),
+                pictures: pictures(0),
+            },
+            SampleStrip {
+                caption: "Real World (target)".into(),
+                pictures: pictures(9),
+            },
+        ],
+        methods,
+        explanations,
+        settings: vec![
+            ("seed".into(), "1".into()),
+            ("out".into(), "runs/<script>alert(1)</script>".into()),
+        ],
+        command: "toalign --seed 1 --out \"a & b\"".into(),
+        seconds: 312.4,
+    }
+}
+
+#[test]
+fn the_page_holds_everything_and_links_to_nothing() {
+    let html = page(&study()).unwrap();
+    if let Some(path) = std::env::var_os("TOALIGN_LOOK") {
+        write_atomically(Path::new(&path), html.as_bytes()).unwrap();
+    }
+    // Charts: bars, accuracy, four losses.
+    assert_eq!(html.matches("data:image/svg+xml;base64,").count(), 6);
+    // Pictures: 2 × 7 samples, 4 × (1 + 4) explanations less one without evidence, one colour scale.
+    assert_eq!(html.matches("data:image/png;base64,").count(), 14 + 19 + 1);
+    assert_eq!(
+        html.matches("no positive evidence for this class").count(),
+        1
+    );
+    assert!(html.contains("chance 33 %") && html.contains("41 % on the object"));
+    assert!(html.contains("chosen by target labels"));
+    assert!(html.contains("5 min 12 s"));
+    for link in ["http://", "https://", "<script", "<link", "url("] {
+        assert!(!html.contains(link), "{link}");
+    }
+}
+
+#[test]
+fn words_from_outside_are_escaped() {
+    let html = page(&study()).unwrap();
+    assert!(html.contains("&#60;script&#62;alert(1)"));
+    assert!(html.contains("&#60;b&#62;Glasses"));
+    assert!(!html.contains("<b>Glasses"));
+    assert!(html.contains("Made-up numbers &#38; nothing else"));
+}
+
+#[test]
+fn an_empty_study_is_a_page_without_empty_sections() {
+    let html = page(&Study::default()).unwrap();
+    assert!(html.contains("How this was made"));
+    for absent in [
+        "Learning curves",
+        "The pictures",
+        "Where the networks look",
+        "data:image/svg",
+    ] {
+        assert!(!html.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn the_file_is_written_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    write_page(&study(), &path).unwrap();
+    let html = std::fs::read_to_string(&path).unwrap();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
+    let full = write_page(&study(), Path::new("/dev/full")).unwrap_err();
+    assert!(
+        full.to_string().starts_with("cannot write /dev/full"),
+        "{full}"
+    );
+}
+
+#[test]
+fn durations_are_readable() {
+    assert_eq!(duration(4.25), "4.2 s");
+    assert_eq!(duration(312.4), "5 min 12 s");
+    assert_eq!(duration(7325.0), "2 h 2 min");
+    assert_eq!(duration(f64::NAN), "NaN s");
+}

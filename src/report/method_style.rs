@@ -1,0 +1,135 @@
+//! How a method is called and coloured, the same in every table and chart.
+
+/// A colour as red, green, blue.
+pub type Colour = [u8; 3];
+
+/// The shape that marks the points of a curve, so that colour is never the only difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marker {
+    /// A disc.
+    Circle,
+    /// A triangle.
+    Triangle,
+    /// A square.
+    Square,
+}
+
+/// Every method: its name in commands and records, its display name, its colour.
+///
+/// The colours start from the palette of Okabe and Ito (Color Universal Design, 2008): one hue for each family, the
+/// light shade for the method and the dark one for the method with ToAlign. A test below checks that all pairs stay apart
+/// under red and green blindness.
+const METHODS: [(&str, &str, Colour); 8] = [
+    ("source-only", "Source only", [0x00, 0x00, 0x00]),
+    ("target-bn-only", "Target BN only", [0x76, 0x76, 0x76]),
+    ("dann", "DANN", [0x56, 0xB4, 0xE9]),
+    ("dann+toalign", "DANN+ToAlign", [0x00, 0x60, 0xA8]),
+    ("dannp", "DANNP", [0xE6, 0x9F, 0x00]),
+    ("dannp+toalign", "DANNP+ToAlign", [0xC0, 0x4A, 0x00]),
+    ("hda", "HDA", [0xE0, 0x8A, 0xC0]),
+    ("hda+toalign", "HDA+ToAlign", [0x7A, 0x1F, 0x62]),
+];
+
+/// What stands for a method that is not in the list.
+const UNKNOWN: Colour = [0x1B, 0x7A, 0x50];
+
+/// The name to show: `dannp+toalign` is "DANNP+ToAlign". An unknown name is shown as it is.
+pub fn display_name(name: &str) -> &str {
+    find(name).map_or(name, |(_, display, _)| display)
+}
+
+/// The colour of a method, the same everywhere.
+pub fn method_colour(name: &str) -> Colour {
+    find(name).map_or(UNKNOWN, |(_, _, colour)| *colour)
+}
+
+/// The marker of a method: triangles for ToAlign, squares for what does not align at all, discs for the rest.
+pub fn method_marker(name: &str) -> Marker {
+    match name {
+        "source-only" | "target-bn-only" => Marker::Square,
+        _ if name.ends_with("+toalign") => Marker::Triangle,
+        _ => Marker::Circle,
+    }
+}
+
+fn find(name: &str) -> Option<&'static (&'static str, &'static str, Colour)> {
+    METHODS.iter().find(|(known, _, _)| *known == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How red-blind (protanope) and green-blind (deuteranope) eyes see linear RGB: Machado, Oliveira and Fernandes,
+    /// A Physiologically-based Model for Simulation of Color Vision Deficiency, 2009, severity 1.
+    const EYES: [[[f64; 3]; 3]; 3] = [
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+    ];
+
+    fn product(matrix: &[[f64; 3]; 3], vector: [f64; 3]) -> [f64; 3] {
+        matrix.map(|row| (0..3).map(|i| row[i] * vector[i]).sum())
+    }
+
+    fn linear(channel: u8) -> f64 {
+        (f64::from(channel) / 255.0).powf(2.2)
+    }
+
+    /// OKLab (B. Ottosson, 2020), in which distances follow the eye.
+    fn lab(rgb: [f64; 3]) -> [f64; 3] {
+        let cones = product(
+            &[
+                [0.4122214708, 0.5363325363, 0.0514459929],
+                [0.2119034982, 0.6806995451, 0.1073969566],
+                [0.0883024619, 0.2817188376, 0.6299787005],
+            ],
+            rgb.map(|value| value.max(0.0)),
+        );
+        product(
+            &[
+                [0.2104542553, 0.7936177850, -0.0040720468],
+                [1.9779984951, -2.4285922050, 0.4505937099],
+                [0.0259040371, 0.7827717662, -0.8086757660],
+            ],
+            cones.map(f64::cbrt),
+        )
+    }
+
+    #[test]
+    fn every_two_methods_stay_apart_for_every_eye() {
+        for (eye, matrix) in EYES.iter().enumerate() {
+            for (i, (first, _, one)) in METHODS.iter().enumerate() {
+                for (second, _, other) in &METHODS[..i] {
+                    let a = lab(product(matrix, one.map(linear)));
+                    let b = lab(product(matrix, other.map(linear)));
+                    let distance = (0..3).map(|k| (a[k] - b[k]).powi(2)).sum::<f64>().sqrt();
+                    // 0.02 is just noticeable.
+                    assert!(
+                        distance > 0.07,
+                        "{first} and {second} for eye {eye}: {distance:.3}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_shown_as_the_field_writes_them() {
+        assert_eq!(display_name("source-only"), "Source only");
+        assert_eq!(display_name("target-bn-only"), "Target BN only");
+        assert_eq!(display_name("dannp+toalign"), "DANNP+ToAlign");
+        assert_eq!(display_name("something new"), "something new");
+        assert_eq!(method_colour("something new"), UNKNOWN);
+        assert_eq!(method_marker("hda+toalign"), Marker::Triangle);
+        assert_eq!(method_marker("hda"), Marker::Circle);
+    }
+}

@@ -1,0 +1,8 @@
+//! What comes out: tables, charts and the report page.
+
+pub mod html;
+pub mod method_style;
+pub mod picture;
+pub mod plot;
+pub mod study;
+pub mod table;

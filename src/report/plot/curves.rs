@@ -1,0 +1,189 @@
+//! Curves over a common axis, with the legend below them.
+
+use plotters::prelude::*;
+
+use super::canvas::{self, Entry, GRID, INK, WIDTH, drawing_error, font, rgb};
+use super::ticks::{label, round_range};
+use crate::error::Result;
+use crate::report::method_style::{Colour, Marker};
+
+/// Height of the part with the axes, in pixels.
+const HEIGHT: u32 = 380;
+
+/// One line of a chart.
+#[derive(Debug, Clone)]
+pub struct Curve {
+    /// Its name in the legend.
+    pub label: String,
+    /// Its colour.
+    pub colour: Colour,
+    /// What marks its points.
+    pub marker: Marker,
+    /// Its points (x, y), in the order of x. Points that are not finite are left out.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Curves with their titles.
+#[derive(Debug, Clone, Default)]
+pub struct Chart {
+    /// What the chart shows.
+    pub title: String,
+    /// Title of the horizontal axis, with its unit.
+    pub x_title: String,
+    /// Title of the vertical axis, with its unit.
+    pub y_title: String,
+    /// Whether the vertical axis has to begin at 0.
+    pub from_zero: bool,
+    /// The lines.
+    pub curves: Vec<Curve>,
+}
+
+impl Chart {
+    /// The chart as SVG. Without a single point it says "no data yet".
+    ///
+    /// # Errors
+    /// If the drawing library fails.
+    pub fn to_svg(&self) -> Result<String> {
+        let legend = self.legend();
+        let height = HEIGHT + canvas::legend_height(&legend);
+        canvas::svg(height, |sheet| {
+            let (upper, _) = sheet.split_vertically(HEIGHT);
+            self.draw_axes_and_lines(&upper)?;
+            canvas::write_title(sheet, &self.title)?;
+            canvas::draw_legend(sheet, &legend, HEIGHT as i32)
+        })
+    }
+
+    fn legend(&self) -> Vec<Entry<'_>> {
+        self.curves
+            .iter()
+            .map(|curve| Entry {
+                label: &curve.label,
+                colour: curve.colour,
+                marker: curve.marker,
+            })
+            .collect()
+    }
+
+    fn draw_axes_and_lines(&self, area: &canvas::Sheet) -> Result<()> {
+        let points = || self.curves.iter().flat_map(finite_points);
+        let x_range = x_range(points().map(|(x, _)| x));
+        let y_range = round_range(points().map(|(_, y)| y), self.from_zero);
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(44)
+            .margin_right(28)
+            .margin_left(8)
+            .x_label_area_size(54)
+            .y_label_area_size(66)
+            .build_cartesian_2d(x_range, y_range)
+            .map_err(drawing_error)?;
+        chart
+            .configure_mesh()
+            .bold_line_style(GRID)
+            .light_line_style(TRANSPARENT)
+            .axis_style(INK)
+            .x_labels(9)
+            .y_labels(7)
+            .x_label_formatter(&|x| label(*x))
+            .y_label_formatter(&|y| label(*y))
+            .label_style(font(13.0))
+            .axis_desc_style(font(14.0))
+            .x_desc(self.x_title.as_str())
+            .y_desc(self.y_title.as_str())
+            .draw()
+            .map_err(drawing_error)?;
+        let plot = chart.plotting_area();
+        let pixels_only = plot.strip_coord_spec();
+        // Markers are placed in the pixels of `pixels_only`, which begin at its own corner.
+        let corner = pixels_only.get_base_pixel();
+        for curve in &self.curves {
+            let line: Vec<(f64, f64)> = finite_points(curve).collect();
+            let stroke = rgb(curve.colour).stroke_width(2);
+            plot.draw(&PathElement::new(line.clone(), stroke))
+                .map_err(drawing_error)?;
+            for point in line.iter().step_by(line.len().div_ceil(25).max(1)) {
+                let (x, y) = plot.map_coordinate(point);
+                let place = (x - corner.0, y - corner.1);
+                canvas::draw_marker(&pixels_only, curve.marker, place, curve.colour)?;
+            }
+        }
+        if points().next().is_none() {
+            let middle = (WIDTH as i32 / 2, HEIGHT as i32 / 2);
+            let held = plotters::style::text_anchor::HPos::Center;
+            canvas::write(area, "no data yet", middle, held, font(16.0))?;
+        }
+        Ok(())
+    }
+}
+
+/// From the first to the last point, so that the curves use the whole width.
+fn x_range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+        (low.min(x), high.max(x))
+    });
+    if low < high {
+        low..high
+    } else {
+        round_range((low <= high).then_some(low), false)
+    }
+}
+
+fn finite_points(curve: &Curve) -> impl Iterator<Item = (f64, f64)> {
+    curve
+        .points
+        .iter()
+        .copied()
+        .filter(|(x, y)| x.is_finite() && y.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(points: &[(f64, f64)]) -> Chart {
+        Chart {
+            title: "Target accuracy <b>".into(),
+            x_title: "training steps".into(),
+            y_title: "accuracy (%)".into(),
+            from_zero: false,
+            curves: vec![Curve {
+                label: "DANNP & co".into(),
+                colour: [0xE6, 0x9F, 0x00],
+                marker: Marker::Circle,
+                points: points.to_vec(),
+            }],
+        }
+    }
+
+    #[test]
+    fn every_finite_point_has_a_marker_at_its_place() {
+        let svg = chart(&[(0.0, 20.0), (100.0, f64::NAN), (200.0, 80.0)])
+            .to_svg()
+            .unwrap();
+        // Two points and the sample in the legend.
+        assert_eq!(svg.matches("<circle").count(), 3);
+        // The plotting area begins at x = 8 + 66 and y = 44 and ends 28 from the right and 54 from the bottom edge.
+        assert!(svg.contains("cx=\"74\" cy=\"325\""), "{svg}");
+        assert!(svg.contains("cx=\"691\" cy=\"44\""), "{svg}");
+    }
+
+    #[test]
+    fn words_are_escaped_and_fonts_are_large_enough() {
+        let svg = chart(&[(0.0, 20.0), (200.0, 80.0)]).to_svg().unwrap();
+        assert!(svg.contains("DANNP &amp; co"), "{svg}");
+        assert!(svg.contains("Target accuracy &lt;b&gt;"), "{svg}");
+        let sizes: Vec<f64> = svg
+            .split("font-size=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+            .collect();
+        assert!(sizes.len() > 10);
+        assert!(sizes.iter().all(|size| *size >= 12.9), "{sizes:?}");
+    }
+
+    #[test]
+    fn nothing_to_draw_is_said() {
+        assert!(chart(&[]).to_svg().unwrap().contains("no data yet"));
+        assert!(chart(&[(5.0, 5.0)]).to_svg().unwrap().contains("<circle"));
+    }
+}

@@ -1,0 +1,11 @@
+//! Charts as SVG text: on white, so that they read in a light and in a dark page, with fonts of at least 13 pixels.
+
+mod bars;
+mod canvas;
+mod curves;
+mod learning;
+mod ticks;
+
+pub use bars::{Bar, Bars, Direction};
+pub use curves::{Chart, Curve};
+pub use learning::{Run, accuracy_curves, loss_curves, loss_names};
