@@ -6,6 +6,7 @@ pub mod data;
 pub mod error;
 pub mod explain;
 pub mod files;
+pub mod main_job;
 pub mod method;
 pub mod model;
 pub mod nn;
