@@ -11,7 +11,8 @@ pub mod check;
 pub mod choices;
 pub mod layers;
 
-pub use choices::{BackboneKind, Baseline, DataSource, Weights};
+pub use crate::model::resnet::BackboneKind;
+pub use choices::{Baseline, DataSource, Weights};
 pub use layers::{Overlay, Preset};
 
 /// All settings of one run. "Published" means the code of microsoft/UDA, "mini" our offline default.
@@ -145,7 +146,7 @@ impl RunConfig {
             flip: true,
             workers: 2,
             skip_bad_images: false,
-            backbone: BackboneKind::Resnet50,
+            backbone: BackboneKind::ResNet50,
             weights: Weights::Pretrained,
             discriminator_hidden: 1024,
             dropout: 0.5,

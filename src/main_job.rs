@@ -57,7 +57,9 @@ pub fn run(base: &RunConfig, observer: &mut dyn Observer) -> Result<Study> {
         let session = Session::new(config)?;
         let name = session.config.method_name();
         let mut records = Recorder::default();
-        let summary = session.trainer()?.run(&mut [&mut records, &mut *observer])?;
+        let summary = session
+            .trainer()?
+            .run(&mut [&mut records, &mut *observer])?;
         study.methods.push(MethodRun {
             name: name.clone(),
             records: records.0,

@@ -61,7 +61,10 @@ impl Observer for Bar {
                 last_target_accuracy,
                 ..
             } => self.bar.suspend(|| {
-                eprintln!("{:<16} {last_target_accuracy:5.1} % on the target", self.method);
+                eprintln!(
+                    "{:<16} {last_target_accuracy:5.1} % on the target",
+                    self.method
+                );
             }),
             _ => {}
         }

@@ -55,7 +55,7 @@ impl Eval {
     /// Prints the accuracy on both domains.
     pub fn run(self) -> Result<()> {
         let trained = Trained::open(&self.run, self.checkpoint.into())?;
-        let mut config = trained.config().clone();
+        let mut config = trained.header.config.clone();
         config.data = self.data.unwrap_or(config.data);
         config.task = self.task.unwrap_or(config.task);
         let task = open_task(&config)?;

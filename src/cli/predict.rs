@@ -42,7 +42,7 @@ impl Predict {
     /// Prints a table and writes one PNG for each picture.
     pub fn run(self) -> Result<()> {
         let trained = Trained::open(&self.run, self.checkpoint.into())?;
-        let transform = transform(trained.config());
+        let transform = transform(&trained.header.config);
         let scale = LEGIBLE.div_ceil(transform.crop);
         let mut written = Vec::new();
         let mut table = Table::new([
@@ -64,7 +64,7 @@ impl Predict {
             };
             table.push([
                 image.display().to_string(),
-                trained.classes()[look.class as usize].clone(),
+                trained.header.classes[look.class as usize].clone(),
                 format!("{:.3}", look.probability),
                 map,
             ]);

@@ -98,34 +98,6 @@ impl fmt::Display for Baseline {
     }
 }
 
-/// The feature extractor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackboneKind {
-    /// Four basic blocks of 16 to 128 channels, for pictures of 40×40
-    Small,
-    /// ResNet-18
-    Resnet18,
-    /// ResNet-34
-    Resnet34,
-    /// ResNet-50
-    Resnet50,
-    /// ResNet-101
-    Resnet101,
-}
-
-impl fmt::Display for BackboneKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Small => "small",
-            Self::Resnet18 => "resnet18",
-            Self::Resnet34 => "resnet34",
-            Self::Resnet50 => "resnet50",
-            Self::Resnet101 => "resnet101",
-        })
-    }
-}
-
 /// Where the backbone's initial weights come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]

@@ -13,6 +13,8 @@ pub const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "bmp", "gif"];
 
 /// A decoded picture may take this many bytes: 89 million RGB pixels, where Pillow warns of a decompression bomb.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
+/// The longest side, in pixels: what a JPEG can have.
+const LONGEST_SIDE: u32 = 65_535;
 
 /// Reads and decodes the picture in `file`; see [`decode`].
 ///
@@ -34,7 +36,8 @@ pub fn decode_file(file: &Path, background: Option<[u8; 3]>) -> Result<RgbImage>
 ///   pictures from a phone lie on their side without.
 ///
 /// # Errors
-/// A complaint without a place if the bytes are no picture, are cut off, or would decode to more than 256 MiB.
+/// A complaint without a place if the bytes are no picture, are cut off, or would decode to more than 256 MiB or
+/// 65,535 pixels a side.
 ///
 /// ```
 /// let complaint = toalign::data::decode::decode(b"some text", None).unwrap_err();
@@ -71,10 +74,13 @@ fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> 
     limits.max_alloc = Some(2 * MOST_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(undecodable)?;
-    if decoder.total_bytes() > MOST_BYTES {
-        let (width, height) = decoder.dimensions();
+    let (width, height) = decoder.dimensions();
+    if decoder.total_bytes() > MOST_BYTES || width.max(height) > LONGEST_SIDE {
         return Err(complain(
-            format!("a picture of at most {} MiB once decoded", MOST_BYTES >> 20),
+            format!(
+                "a picture of at most {} MiB once decoded, and {LONGEST_SIDE} pixels a side",
+                MOST_BYTES >> 20
+            ),
             format!("one of {width}×{height} pixels"),
         )
         .advice("make it smaller; the network sees a few hundred pixels a side anyway"));

@@ -5,6 +5,7 @@ mod class_folders;
 pub mod dataset;
 pub mod decode;
 pub mod folder;
+pub mod mini_home;
 pub mod names;
 mod prefetch;
 pub mod resize;

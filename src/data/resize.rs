@@ -17,6 +17,19 @@ pub fn resize<P>(picture: &ImageBuffer<P, Vec<u8>>, side: u32) -> ImageBuffer<P,
 where
     P: Pixel<Subpixel = u8>,
 {
+    // Pillow rounds to 8 bits between the two passes and does the rows first; one call here would do the columns first.
+    let rows_done = convolve(picture, side, picture.height());
+    convolve(&rows_done, side, side)
+}
+
+fn convolve<P>(
+    picture: &ImageBuffer<P, Vec<u8>>,
+    width: u32,
+    height: u32,
+) -> ImageBuffer<P, Vec<u8>>
+where
+    P: Pixel<Subpixel = u8>,
+{
     let pixel_type = match P::CHANNEL_COUNT {
         1 => PixelType::U8,
         3 => PixelType::U8x3,
@@ -29,10 +42,10 @@ where
         pixel_type,
     )
     .expect("a buffer holds exactly its pixels");
-    let mut to = Image::new(side, side, pixel_type);
+    let mut to = Image::new(width, height, pixel_type);
     let bilinear = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
         .resize(&from, &mut to, &bilinear)
-        .expect("both pictures have the same pixel type");
-    ImageBuffer::from_raw(side, side, to.into_vec()).expect("the buffer was made for this size")
+        .expect("both have the same pixel type");
+    ImageBuffer::from_raw(width, height, to.into_vec()).expect("the buffer was made for this size")
 }

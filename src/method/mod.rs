@@ -1,5 +1,13 @@
 //! The methods: what is computed from one source batch and one target batch.
 
+pub mod alignment;
+pub mod dann;
+pub mod dannp;
+pub mod hda;
+pub mod losses;
+pub mod source_only;
+pub mod toalign;
+
 use candle_core::Tensor;
 
 use crate::error::{Result, complain};

@@ -1,9 +1,19 @@
 //! Networks: a backbone, a head, a discriminator, under PyTorch's tensor names.
 
-use candle_core::Tensor;
+pub mod discriminator;
+pub mod head;
+pub mod resnet;
+pub mod weights;
 
-use crate::error::Result;
+use candle_core::{DType, Tensor};
+
+use crate::error::{Result, complain};
+use crate::nn::batch_norm::Mode;
 use crate::nn::parameters::Parameter;
+use crate::random::generator;
+use discriminator::Discriminator;
+use head::Head;
+use resnet::{BackboneKind, ResNet};
 
 /// Which head classifies the feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,20 +33,108 @@ pub enum DiscriminatorInput {
     Probabilities,
 }
 
+/// What a model consists of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelSpec {
+    /// The feature extractor.
+    pub backbone: BackboneKind,
+    /// Number of classes.
+    pub classes: usize,
+    /// The classifier.
+    pub head: HeadKind,
+    /// What the discriminator sees; none for a method without one.
+    pub discriminator: Option<DiscriminatorInput>,
+    /// Hidden units of the discriminator: 1024 in the published code.
+    pub hidden: usize,
+    /// Dropout of the discriminator: 0.5 in the published code.
+    pub dropout: f64,
+    /// f32 to train; f64 to check.
+    pub dtype: DType,
+}
+
 /// Backbone, head and discriminator of one run.
-pub struct Model {}
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The feature extractor.
+    pub backbone: ResNet,
+    /// The classifier.
+    pub head: Head,
+    /// The domain discriminator, if the method has one.
+    pub discriminator: Option<Discriminator>,
+}
 
 impl Model {
+    /// A model with initial values drawn from `seed`; each part from a stream of its own, so that two methods with
+    /// the same seed start from the same backbone and head.
+    ///
+    /// # Errors
+    /// If candle cannot allocate it.
+    pub fn new(spec: &ModelSpec, seed: u64) -> Result<Self> {
+        let channels = spec.backbone.channels();
+        let stream = |purpose| generator(seed, purpose, 0, 0);
+        let discriminator = match spec.discriminator {
+            None => None,
+            Some(input) => {
+                let inputs = match input {
+                    DiscriminatorInput::Features => channels,
+                    DiscriminatorInput::Probabilities => spec.classes,
+                };
+                let mut stream = stream("discriminator");
+                Some(Discriminator::new(
+                    inputs,
+                    spec.hidden,
+                    spec.dropout,
+                    spec.dtype,
+                    &mut stream,
+                )?)
+            }
+        };
+        Ok(Self {
+            backbone: ResNet::new(spec.backbone, spec.dtype, &mut stream("backbone"))?,
+            head: Head::new(
+                spec.head,
+                channels,
+                spec.classes,
+                spec.dtype,
+                &mut stream("head"),
+            )?,
+            discriminator,
+        })
+    }
+
+    /// The discriminator.
+    ///
+    /// # Errors
+    /// If the model was made without one.
+    pub fn discriminator(&self) -> Result<&Discriminator> {
+        Ok(self.discriminator.as_ref().ok_or_else(|| {
+            complain("a model with a discriminator", "one without")
+                .advice("set ModelSpec::discriminator to the method's discriminator_input()")
+        })?)
+    }
+
     /// Every tensor by its name: `base_net.…` for backbone and head, `d_net.…` for the discriminator.
     pub fn parameters(&self) -> Vec<Parameter> {
-        todo!()
+        let prefixed = |prefix: &'static str, parameters: Vec<Parameter>| {
+            parameters.into_iter().map(move |parameter| Parameter {
+                name: format!("{prefix}.{}", parameter.name),
+                ..parameter
+            })
+        };
+        let discriminator = self.discriminator.as_ref().map(Discriminator::parameters);
+        prefixed("base_net", self.backbone.parameters())
+            .chain(prefixed("base_net", self.head.parameters()))
+            .chain(prefixed("d_net", discriminator.unwrap_or_default()))
+            .collect()
     }
 
     /// Logits of pictures in evaluation mode, `[batch, height, width, 3]` → `[batch, classes]`.
     ///
     /// # Errors
     /// If the shape does not fit.
-    pub fn predict(&self, _images: &Tensor) -> Result<Tensor> {
-        todo!()
+    pub fn predict(&self, images: &Tensor) -> Result<Tensor> {
+        let feature = self.backbone.forward(images, Mode::Evaluation)?; // [batch, channels]
+        // The graph would keep every activation of the network alive.
+        Ok(self.head.forward(&feature.detach())?.logits.detach())
     }
 }

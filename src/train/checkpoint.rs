@@ -4,7 +4,7 @@
 //! that name; all under PyTorch's names and in PyTorch's layout. The rest is TOML in the file's metadata, under
 //! `toalign` ([`Header`]). Generator states and the data cursor are functions of (seed, step): see [`Progress`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::safetensors::Load;
@@ -16,6 +16,7 @@ use super::progress::Progress;
 use crate::config::RunConfig;
 use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
+use crate::model::weights;
 use crate::nn::parameters::Parameter;
 
 /// The version of the layout of a checkpoint; a file of another version is refused.
@@ -93,10 +94,8 @@ impl Checkpoint {
     pub fn save(&self, path: &Path) -> Result<()> {
         let header = toml::to_string(&self.header)
             .map_err(|error| complain("a header that fits TOML", error.to_string()))?;
-        let metadata = HashMap::from([(METADATA_KEY.to_owned(), header)]);
-        let bytes = safetensors::serialize(&self.tensors, Some(metadata))
-            .map_err(|error| complain("tensors that fit safetensors", error.to_string()))?;
-        write_atomically(path, &bytes)
+        let notes = BTreeMap::from([(METADATA_KEY.to_owned(), header)]);
+        write_atomically(path, &weights::to_bytes(&self.tensors, notes)?)
     }
 
     /// Reads a checkpoint.
@@ -179,28 +178,7 @@ impl Checkpoint {
     /// # Errors
     /// If one is absent or has another shape.
     pub fn load_into(&self, parameters: &[Parameter]) -> Result<()> {
-        for parameter in parameters {
-            let expected = format!(
-                "the tensor '{}' of shape {:?}",
-                parameter.name,
-                parameter.file_shape()
-            );
-            let advice = "take a checkpoint of the same method, backbone and classes";
-            let Some(stored) = self.tensors.get(&parameter.name) else {
-                return Err(complain(expected, "none of that name")
-                    .at(self.place.display())
-                    .advice(advice)
-                    .into());
-            };
-            if stored.dims() != parameter.file_shape() {
-                return Err(complain(expected, format!("shape {:?}", stored.dims()))
-                    .at(self.place.display())
-                    .advice(advice)
-                    .into());
-            }
-            parameter.set_from_file(stored)?;
-        }
-        Ok(())
+        weights::load(parameters, &self.tensors, &self.place)
     }
 
     /// The optimiser's state by the name of the tensor that it belongs to.
@@ -343,7 +321,7 @@ mod tests {
     #[test]
     fn another_backbone_or_number_of_classes_is_named_on_both_sides() {
         let config = RunConfig {
-            backbone: BackboneKind::Resnet50,
+            backbone: BackboneKind::ResNet50,
             ..RunConfig::mini()
         };
         let message = checkpoint()

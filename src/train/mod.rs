@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod evaluate;
 pub mod observer;
+pub mod pretrain;
 pub mod progress;
 pub mod record;
 pub mod run;

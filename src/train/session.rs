@@ -1,21 +1,29 @@
 //! From a configuration to the parts of a run: pictures, method, model.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::checkpoint::Checkpoint;
+use candle_core::{DType, Device};
+
+use super::checkpoint::{Checkpoint, Header};
 use super::observer::{Kept, Observer};
 use super::record::Record;
-use super::run::{RunFolder, checkpoint_name, read_config, read_metrics};
+use super::run::{RunFolder, checkpoint_name, read_metrics};
 use super::trainer::{Summary, Trainer};
-use crate::config::{DataSource, RunConfig};
+use crate::config::{Baseline, DataSource, RunConfig, Weights};
 use crate::data::dataset::Task;
-use crate::data::folder;
 use crate::data::transform::Transform;
+use crate::data::{folder, mini_home};
 use crate::error::{Result, complain};
 use crate::method::Method;
-use crate::model::Model;
+use crate::method::alignment::Alignment;
+use crate::method::dann::Dann;
+use crate::method::dannp::Dannp;
+use crate::method::hda::Hda;
+use crate::method::source_only::{SourceOnly, TargetBatchNormOnly};
+use crate::model::resnet::BackboneKind;
+use crate::model::{Model, ModelSpec, weights};
 
-/// The parts of one run, ready to train or to test.
+/// The parts of one run, ready to train.
 pub struct Session {
     /// Its settings, checked; the task's name is the data set's short one.
     pub config: RunConfig,
@@ -25,6 +33,17 @@ pub struct Session {
     pub model: Model,
     /// How it is trained.
     pub method: Box<dyn Method>,
+}
+
+/// How a run in its folder ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// Whether all steps had been done before, so that nothing was left to do.
+    pub was_finished: bool,
+    /// Where the run is now.
+    pub summary: Summary,
 }
 
 impl Session {
@@ -39,40 +58,14 @@ impl Session {
             task: task.name.clone(),
             ..config
         };
-        let method = make_method(&config)?;
-        let model = make_model(&config, task.classes.len(), method.as_ref())?;
+        let model = make_model(&config, task.classes.len())?;
+        load_initial_weights(&model, &config)?;
         Ok(Self {
+            method: make_method(&config),
             config,
             task,
             model,
-            method,
         })
-    }
-
-    /// The run in `folder` as its last or best checkpoint has it.
-    ///
-    /// # Errors
-    /// If there is no run, or its checkpoint does not fit its settings.
-    pub fn of_run(folder: &Path, kept: Kept) -> Result<Self> {
-        let session = Self::new(read_config(folder)?)?;
-        let path = folder.join(checkpoint_name(kept));
-        if !path.exists() {
-            return Err(complain("a checkpoint", "none yet")
-                .at(path.display())
-                .advice("train the run with --resume until its first checkpoint")
-                .into());
-        }
-        session.load(&Checkpoint::load(&path)?)?;
-        Ok(session)
-    }
-
-    /// Sets the model's weights and running statistics from a checkpoint.
-    ///
-    /// # Errors
-    /// If it is of another backbone or of other classes.
-    pub fn load(&self, checkpoint: &Checkpoint) -> Result<()> {
-        checkpoint.require(&self.config, &self.task.classes)?;
-        checkpoint.load_into(&self.model.parameters())
     }
 
     /// The loop at its start.
@@ -94,27 +87,72 @@ impl Session {
         root: &Path,
         resume: bool,
         observers: &mut [&mut dyn Observer],
-    ) -> Result<Summary> {
+    ) -> Result<Outcome> {
         let mut trainer = self.trainer()?;
         let (mut folder, checkpoint) = RunFolder::open(root, &self.config, resume)?;
         if let Some(checkpoint) = checkpoint {
             trainer.restore(&checkpoint)?;
         }
-        let went_on = trainer.progress().step < self.config.steps;
+        let was_finished = trainer.progress().step >= self.config.steps;
+        let path = folder.path().to_owned();
         let mut all: Vec<&mut dyn Observer> = vec![&mut folder];
         for observer in observers {
             all.push(*observer);
         }
         let mut summary = trainer.run(&mut all)?;
-        if !went_on {
-            let records = read_metrics(folder.path())?;
-            summary.seconds_per_step = records
-                .iter()
-                .rev()
-                .find_map(seconds_per_step)
-                .unwrap_or(0.0);
+        if was_finished {
+            let records = read_metrics(&path)?;
+            let seconds = records.iter().rev().find_map(seconds_per_step);
+            summary.seconds_per_step = seconds.unwrap_or(0.0);
         }
-        Ok(summary)
+        Ok(Outcome {
+            folder: path,
+            was_finished,
+            summary,
+        })
+    }
+}
+
+/// The model of a trained run, without its data.
+pub struct Trained {
+    /// What its checkpoint says about itself: settings, classes, progress.
+    pub header: Header,
+    /// With the checkpoint's weights and running statistics.
+    pub model: Model,
+    checkpoint: Checkpoint,
+}
+
+impl Trained {
+    /// The model of the run in `folder`, as its last or best checkpoint has it.
+    ///
+    /// # Errors
+    /// If there is no such checkpoint, or it is truncated or of another format.
+    pub fn open(folder: &Path, kept: Kept) -> Result<Self> {
+        let path = folder.join(checkpoint_name(kept));
+        if !path.exists() {
+            return Err(complain("the folder of a run with a checkpoint", "none")
+                .at(path.display())
+                .advice("name the folder that `toalign train` printed; it is DIR/<data>/<task>/<method>/<seed>")
+                .into());
+        }
+        let checkpoint = Checkpoint::load(&path)?;
+        let header = checkpoint.header.clone();
+        header.config.validate()?;
+        let model = make_model(&header.config, header.classes.len())?;
+        checkpoint.load_into(&model.parameters())?;
+        Ok(Self {
+            header,
+            model,
+            checkpoint,
+        })
+    }
+
+    /// Checks that a task has the classes that the model was trained for.
+    ///
+    /// # Errors
+    /// If they differ in number or name.
+    pub fn require_classes(&self, classes: &[String]) -> Result<()> {
+        self.checkpoint.require(&self.header.config, classes)
     }
 }
 
@@ -128,21 +166,13 @@ pub fn transform(config: &RunConfig) -> Transform {
     }
 }
 
-fn seconds_per_step(record: &Record) -> Option<f64> {
-    match record {
-        Record::Finish {
-            seconds_per_step, ..
-        }
-        | Record::Train {
-            seconds_per_step, ..
-        } => Some(*seconds_per_step),
-        _ => None,
-    }
-}
-
-fn open_task(config: &RunConfig) -> Result<Task> {
+/// The pictures of both domains.
+///
+/// # Errors
+/// If the data or a domain is absent.
+pub fn open_task(config: &RunConfig) -> Result<Task> {
     match &config.data {
-        DataSource::Mini => todo!("mini_home::task"),
+        DataSource::Mini => mini_home::task(&config.task, &mini_home::Options::default()),
         DataSource::Folder(path) => {
             let options = folder::Options {
                 skip_bad_images: config.skip_bad_images,
@@ -153,10 +183,72 @@ fn open_task(config: &RunConfig) -> Result<Task> {
     }
 }
 
-fn make_method(_config: &RunConfig) -> Result<Box<dyn Method>> {
-    todo!("the methods")
+/// The method with its settings.
+pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
+    let alignment = Alignment {
+        toalign: config.toalign,
+        entropy_conditioning: config.conditions_on_entropy(),
+        weight: config.alignment_factor(),
+    };
+    match config.method {
+        Baseline::SourceOnly => Box::new(SourceOnly),
+        Baseline::TargetBnOnly => Box::new(TargetBatchNormOnly),
+        Baseline::Dann => Box::new(Dann { alignment }),
+        Baseline::Dannp => Box::new(Dannp { alignment }),
+        Baseline::Hda => Box::new(Hda { alignment }),
+    }
 }
 
-fn make_model(_config: &RunConfig, _classes: usize, _method: &dyn Method) -> Result<Model> {
-    todo!("Model::new")
+/// The model that the method needs, with random initial values.
+///
+/// # Errors
+/// If candle cannot allocate it.
+pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
+    let method = make_method(config);
+    let spec = ModelSpec {
+        backbone: config.backbone,
+        classes,
+        head: method.head(),
+        discriminator: method.discriminator_input(),
+        hidden: config.discriminator_hidden,
+        dropout: config.dropout,
+        dtype: DType::F32,
+    };
+    Model::new(&spec, config.seed)
+}
+
+/// Sets the backbone to the weights that the run starts from.
+fn load_initial_weights(model: &Model, config: &RunConfig) -> Result<()> {
+    let backbone = model.backbone.parameters();
+    match (&config.weights, config.backbone) {
+        (Weights::None, _) => Ok(()),
+        (Weights::File(path), _) => weights::load_backbone(&backbone, path),
+        (Weights::Pretrained, BackboneKind::Small) => {
+            let bytes = include_bytes!("../../weights/small.safetensors");
+            let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+            let place = Path::new("the built-in weights");
+            weights::load(&backbone, &tensors.into_iter().collect(), place)
+        }
+        (Weights::Pretrained, other) => Err(complain(
+            format!("a file with pretrained weights of {other}"),
+            "only those of small built in",
+        )
+        .at("weights (--weights)")
+        .advice(format!(
+            "--weights FILE with torchvision's {other} (.safetensors or .pth), or --weights none for random values"
+        ))
+        .into()),
+    }
+}
+
+fn seconds_per_step(record: &Record) -> Option<f64> {
+    match record {
+        Record::Finish {
+            seconds_per_step, ..
+        }
+        | Record::Train {
+            seconds_per_step, ..
+        } => Some(*seconds_per_step),
+        _ => None,
+    }
 }

@@ -308,7 +308,7 @@ impl<'a> Trainer<'a> {
 }
 
 /// Every loss as a number; the parts come first, so that a message names the one that went wrong.
-fn finite_values(losses: &Losses, step: usize) -> Result<BTreeMap<String, f64>> {
+pub(super) fn finite_values(losses: &Losses, step: usize) -> Result<BTreeMap<String, f64>> {
     let total = ("total", losses.total.clone());
     let mut values = BTreeMap::new();
     for (name, loss) in losses.parts.iter().chain([&total]) {

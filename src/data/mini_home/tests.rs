@@ -1,0 +1,282 @@
+//! Numbers that hold for the data set as a whole.
+
+use std::time::Instant;
+
+use super::colour::hue_of;
+use super::*;
+use crate::data::dataset::Pictures;
+
+fn pictures(style: Style, split: Split, options: &Options) -> MiniHome {
+    let pictures = MiniHome::new(style, split, options).unwrap();
+    pictures.draw_all();
+    pictures
+}
+
+/// Means over pixels and pictures: brightness (0 to 1) and mask (0 to 1).
+fn brightness_and_area(pictures: &MiniHome) -> (f64, f64) {
+    let mean = |bytes: &[u8]| {
+        bytes.iter().map(|byte| f64::from(*byte)).sum::<f64>() / (255.0 * bytes.len() as f64)
+    };
+    let count = pictures.len() as f64;
+    (0..pictures.len()).fold((0.0, 0.0), |(brightness, area), index| {
+        let picture = pictures.decode(index).unwrap();
+        let mask = pictures.mask(index).unwrap().unwrap();
+        (
+            brightness + mean(&picture) / count,
+            area + mean(&mask) / count,
+        )
+    })
+}
+
+#[test]
+fn a_picture_depends_on_nothing_but_its_place() {
+    for style in Style::ALL {
+        let all = pictures(style, Split::Test, &Options::default());
+        let more = MiniHome::new(
+            style,
+            Split::Test,
+            &Options {
+                images_per_class: Some(100),
+                ..Options::default()
+            },
+        )
+        .unwrap();
+        for (class, number) in [(11, 14), (0, 0), (5, 3)] {
+            let (a, b) = (class * 15 + number, class * 100 + number);
+            assert_eq!(all.decode(a).unwrap(), more.decode(b).unwrap());
+            assert_eq!(all.mask(a).unwrap(), more.mask(b).unwrap());
+        }
+        let train = MiniHome::new(style, Split::Train, &Options::default()).unwrap();
+        assert_ne!(all.decode(0).unwrap(), train.decode(0).unwrap());
+        let seed = Options {
+            seed: 2,
+            ..Options::default()
+        };
+        let other = MiniHome::new(style, Split::Test, &seed).unwrap();
+        assert_ne!(all.decode(0).unwrap(), other.decode(0).unwrap());
+    }
+}
+
+#[test]
+fn brightness_and_mask_area_are_those_of_the_design() {
+    // Mask areas: what the prototype measured, and with it the chance level of "attention inside the object".
+    let expected = [
+        (Style::Art, 0.618, 0.292),
+        (Style::Clipart, 0.796, 0.337),
+        (Style::Product, 0.781, 0.331),
+        (Style::RealWorld, 0.435, 0.285),
+    ];
+    for (style, expected_brightness, expected_area) in expected {
+        let train = pictures(style, Split::Train, &Options::default());
+        let (brightness, area) = brightness_and_area(&train);
+        assert!((area - expected_area).abs() < 0.03, "{style} area {area}");
+        assert!(
+            (brightness - expected_brightness).abs() < 0.06,
+            "{style} brightness {brightness}"
+        );
+    }
+}
+
+#[test]
+fn classes_are_balanced_and_named() {
+    let task = task("clipart-real_world", &Options::default()).unwrap();
+    assert_eq!(task.name, "Cl-Rw");
+    assert_eq!(
+        (task.source.name.as_str(), task.target.name.as_str()),
+        ("Clipart", "Real_World")
+    );
+    assert_eq!(task.classes[0], "Alarm_Clock");
+    assert_eq!(task.classes[11], "Sneakers");
+    let mut counts = [0; 12];
+    for index in 0..task.target.pictures.len() {
+        counts[task.target.pictures.label(index) as usize] += 1;
+    }
+    assert_eq!(counts, [40; 12]);
+    let test = domain("rw", Split::Test, &Options::default()).unwrap();
+    assert_eq!(test.pictures.len(), 180);
+    assert_eq!(
+        test.pictures.name(17),
+        "Mini Office-Home, Real_World, test, Backpack 2, seed 1"
+    );
+    assert_eq!(task_names().len(), 12);
+    assert!(
+        task_names()
+            .iter()
+            .all(|name| super::task(name, &Options::default()).is_ok())
+    );
+}
+
+#[test]
+fn the_mask_covers_the_object_and_nothing_else() {
+    // Clipart on white: every pixel that the mask leaves out is white or black contour.
+    let clipart = pictures(Style::Clipart, Split::Test, &Options::default());
+    let mut on_white = 0;
+    for index in 0..clipart.len() {
+        let picture = clipart.decode(index).unwrap();
+        let mask = clipart.mask(index).unwrap().unwrap();
+        assert_eq!(picture.dimensions(), (SIDE, SIDE));
+        assert_eq!(mask.dimensions(), (SIDE, SIDE));
+        assert!(
+            mask.iter().any(|byte| *byte == 255),
+            "{}",
+            clipart.name(index)
+        );
+        if picture.get_pixel(0, 0).0 != [255; 3] {
+            continue;
+        }
+        on_white += 1;
+        for (pixel, opacity) in picture.pixels().zip(mask.pixels()) {
+            let [red, green, blue] = pixel.0;
+            let is_grey = red == green && green == blue;
+            assert!(opacity.0[0] > 0 || is_grey, "{}", clipart.name(index));
+        }
+    }
+    assert!(on_white > 90, "{on_white}");
+}
+
+#[test]
+fn rho_ties_the_hue_of_the_background_to_the_class() {
+    let tied = Options {
+        rho: 1.0,
+        images_per_class: Some(6),
+        ..Options::default()
+    };
+    let free = Options {
+        rho: 0.0,
+        ..tied.clone()
+    };
+    // How well the mean hues of one class agree: length of the mean direction, 1 = all the same.
+    let agreement = |style: Style, options: &Options| -> f64 {
+        let pictures = pictures(style, Split::Train, options);
+        let of_class = |class: usize| {
+            let (mut across, mut up) = (0.0, 0.0);
+            for number in 0..6 {
+                let picture = pictures.decode(class * 6 + number).unwrap();
+                let mut corner = [0.0_f32; 3];
+                for (x, y) in (0..40).map(|x| (x, 0)).chain((1..14).map(|y| (0, y))) {
+                    for (sum, byte) in corner.iter_mut().zip(picture.get_pixel(x, y).0) {
+                        *sum += f32::from(byte);
+                    }
+                }
+                let angle = f64::from(hue_of(corner)) * std::f64::consts::TAU;
+                across += angle.cos() / 6.0;
+                up += angle.sin() / 6.0;
+            }
+            across.hypot(up)
+        };
+        (0..12).map(of_class).sum::<f64>() / 12.0
+    };
+    for style in Style::ALL {
+        let with_cue = agreement(style, &tied);
+        assert!(with_cue > 0.8, "{style} {with_cue}");
+    }
+    let without = agreement(Style::Art, &free);
+    assert!(without < 0.6, "{without}");
+}
+
+#[test]
+fn what_cannot_be_drawn_is_said() {
+    let said = |result: Result<Task>| result.map(|_| ()).unwrap_err().to_string();
+    let usual = Options::default();
+    assert_eq!(
+        said(task("ClRw", &usual)),
+        "expected a task as SOURCE-TARGET, found 'ClRw'\n  \
+         what to do: write Cl-Rw for Clipart to Real_World; the domains are Ar, Cl, Pr, Rw"
+    );
+    assert!(said(task("Cl-Rx", &usual)).contains("found 'Rx'\n  what to do: did you mean 'Rw'?"));
+    assert!(said(task("Cl-Clipart", &usual)).contains("which is Clipart twice"));
+    let rho = Options { rho: 1.5, ..usual };
+    assert!(said(task("Cl-Rw", &rho)).contains("expected a probability from 0 to 1, found 1.5"));
+    for count in [0, usize::MAX] {
+        let options = Options {
+            images_per_class: Some(count),
+            ..Options::default()
+        };
+        assert!(said(task("Cl-Rw", &options)).contains("expected 1 to 10000"));
+    }
+    let art = MiniHome::new(Style::Art, Split::Test, &Options::default()).unwrap();
+    let message = art.decode(180).unwrap_err().to_string();
+    assert!(
+        message.contains("expected an index below 180, found 180"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_contact_sheet_shows_the_first_pictures() {
+    let domains =
+        ["Art", "Product"].map(|name| domain(name, Split::Test, &Options::default()).unwrap());
+    let sheet = contact_sheet(&domains, 12, 3, 2).unwrap();
+    assert_eq!(sheet.dimensions(), (2 * 3 * 80, 12 * 80));
+    let picture = domains[1].pictures.decode(15 + 2).unwrap();
+    assert_eq!(
+        sheet.get_pixel(80 * 5 + 2 * 21, 80 + 2 * 9),
+        picture.get_pixel(21, 9)
+    );
+    assert!(contact_sheet(&domains, 12, 0, 2).is_err());
+    assert!(contact_sheet(&[], 12, 1, 2).is_err());
+}
+
+/// For looking at and timing: `cargo test --lib mini_home -- --ignored --nocapture`, with `SHEETS` naming a folder.
+#[test]
+#[ignore = "writes pictures to look at"]
+fn write_contact_sheets() {
+    let folder = std::env::var("SHEETS").expect("SHEETS names the folder to write to");
+    for style in Style::ALL {
+        let all = MiniHome::new(style, Split::Train, &Options::default()).unwrap();
+        all.decode(0).unwrap();
+        let start = Instant::now();
+        (1..all.len()).for_each(|index| {
+            all.decode(index).unwrap();
+        });
+        let each = start.elapsed().as_secs_f64() * 1e3 / (all.len() - 1) as f64;
+        let (brightness, area) = brightness_and_area(&all);
+        println!("{style}: {each:.3} ms a picture, brightness {brightness:.3}, area {area:.3}");
+    }
+    let pretraining = pretraining::PretrainingPictures::new(Split::Train, 1);
+    (0..pretraining.len()).step_by(50).for_each(|index| {
+        pretraining.decode(index).unwrap();
+    });
+    let start = Instant::now();
+    (1..pretraining.len()).step_by(25).for_each(|index| {
+        pretraining.decode(index).unwrap();
+    });
+    let each = start.elapsed().as_secs_f64() * 1e3 / 800.0;
+    println!("pretraining: {each:.3} ms a picture");
+
+    let sheet = |rho: f64, columns: usize| {
+        let options = Options {
+            rho,
+            ..Options::default()
+        };
+        let domains = Style::ALL.map(|style| domain(style.name(), Split::Train, &options).unwrap());
+        contact_sheet(&domains, 12, columns, 2).unwrap()
+    };
+    sheet(0.0, 4).save(format!("{folder}/sheet.png")).unwrap();
+    sheet(0.0, 32).save(format!("{folder}/all.png")).unwrap();
+    sheet(1.0, 4).save(format!("{folder}/rho.png")).unwrap();
+    let other = pretraining::domain(Split::Train, 1);
+    contact_sheet(&[other], 24, 12, 2)
+        .unwrap()
+        .save(format!("{folder}/pretraining.png"))
+        .unwrap();
+    let masked = Style::ALL.map(|style| {
+        let pictures = pictures(style, Split::Train, &Options::default());
+        let picture = |class: usize| {
+            let mut picture = pictures.decode(class * 40 + 1).unwrap();
+            let mask = pictures.mask(class * 40 + 1).unwrap().unwrap();
+            for (pixel, opacity) in picture.pixels_mut().zip(mask.pixels()) {
+                pixel.0[0] = pixel.0[0].max(opacity.0[0]);
+            }
+            image::imageops::resize(&picture, 80, 80, image::imageops::FilterType::Nearest)
+        };
+        (0..12).map(picture).collect::<Vec<_>>()
+    });
+    let mut sheet = image::RgbImage::new(12 * 80, 4 * 80);
+    for (row, pictures) in masked.iter().enumerate() {
+        for (column, picture) in pictures.iter().enumerate() {
+            image::imageops::replace(&mut sheet, picture, column as i64 * 80, row as i64 * 80);
+        }
+    }
+    sheet.save(format!("{folder}/masks.png")).unwrap();
+}

@@ -1,0 +1,71 @@
+//! HDA (Cui et al. 2020): heuristic heads take the domain-specific part away from the prediction.
+
+use candle_core::Tensor;
+
+use super::alignment::Alignment;
+use super::losses::{cross_entropy, softmax};
+use super::{Losses, Method, StepInput};
+use crate::error::{Result, complain};
+use crate::model::head::Prediction;
+use crate::model::{DiscriminatorInput, HeadKind, Model};
+
+/// `L = CE(fc(f_s) - z_s, y_s) + α · L_adv(D(p_s), D(p_t)) + mean|z|` with `p = softmax(fc(f) - z)`;
+/// with ToAlign `p_s` is that of `f_p`.
+///
+/// The heuristic loss has weight 1: the published configuration names a `W_HDA`, but the code never multiplies by it.
+#[derive(Debug, Clone, Copy)]
+pub struct Hda {
+    /// How the domains are aligned.
+    pub alignment: Alignment,
+}
+
+impl Method for Hda {
+    fn name(&self) -> String {
+        self.alignment.name("hda")
+    }
+
+    fn uses_target(&self) -> bool {
+        true
+    }
+
+    fn head(&self) -> HeadKind {
+        HeadKind::Heuristic
+    }
+
+    fn discriminator_input(&self) -> Option<DiscriminatorInput> {
+        Some(DiscriminatorInput::Probabilities)
+    }
+
+    fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
+        let (source, target) = self.alignment.features(model, input)?; // [batch, channels]
+        let of_source = model.head.forward(&source)?;
+        let of_target = model.head.forward(&target)?;
+        let classification = cross_entropy(&of_source.logits, input.source_labels)?;
+        // z of the plain source feature, with ToAlign too.
+        let z = Tensor::cat(&[heuristic(&of_source)?, heuristic(&of_target)?], 0)?; // [source + target, classes]
+        let heuristic = z.abs()?.mean_all()?;
+
+        let aligned = self.alignment.aligned(&source, model, input)?; // [batch, channels]
+        let source = softmax(&model.head.forward(&aligned)?.logits)?; // [batch, classes]
+        let target = softmax(&of_target.logits)?;
+        let alignment =
+            self.alignment
+                .loss(model, input, [&source, &target], [&source, &target])?;
+
+        Ok(Losses {
+            total: ((&classification + (&alignment * self.alignment.weight)?)? + &heuristic)?,
+            parts: vec![
+                ("classification", classification),
+                ("alignment", alignment),
+                ("heuristic", heuristic),
+            ],
+        })
+    }
+}
+
+fn heuristic(prediction: &Prediction) -> Result<&Tensor> {
+    Ok(prediction.heuristic.as_ref().ok_or_else(|| {
+        complain("a model with HDA's heuristic heads", "a plain linear head")
+            .advice("set ModelSpec::head to the method's head()")
+    })?)
+}

@@ -1,0 +1,96 @@
+//! The losses that methods are made of.
+
+use candle_core::{D, Tensor};
+
+use crate::error::Result;
+use crate::model::discriminator::Discriminator;
+use crate::nn::grad_reverse::grad_reverse;
+use crate::random::generator;
+
+use super::StepInput;
+
+/// Inside both logarithms of the domain loss, as in the published code.
+const DOMAIN_EPSILON: f64 = 1e-8;
+
+/// Inside the logarithm of the entropy, as in the published code.
+const ENTROPY_EPSILON: f64 = 1e-5;
+
+/// Softmax over the classes: `[batch, classes]` → `[batch, classes]`.
+///
+/// # Errors
+/// If candle cannot compute it.
+pub fn softmax(logits: &Tensor) -> Result<Tensor> {
+    Ok(candle_nn::ops::softmax(logits, D::Minus1)?)
+}
+
+/// Mean cross entropy of `logits` `[batch, classes]` with `labels` `[batch]`.
+///
+/// # Errors
+/// If a label is not below the number of classes.
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    Ok(candle_nn::loss::cross_entropy(logits, labels)?)
+}
+
+/// Entropy of each row, `H = -Σ p·log(p + 1e-5)`: `[batch, classes]` → `[batch]`.
+///
+/// # Errors
+/// If candle cannot compute it.
+pub fn entropy(probabilities: &Tensor) -> Result<Tensor> {
+    let log = (probabilities + ENTROPY_EPSILON)?.log()?;
+    Ok((probabilities * log)?.sum(D::Minus1)?.neg()?)
+}
+
+/// How much each image counts within its domain, `e / Σe` with `e = exp(-H(p))`: `[batch, classes]` → `[batch]`.
+///
+/// A confident prediction counts more (CDAN's entropy conditioning, Long et al. 2018, equation 8). The gradient through H
+/// is reversed and scaled by the coefficient too; the sum is a constant.
+///
+/// # Errors
+/// If candle cannot compute it.
+pub fn entropy_weights(probabilities: &Tensor, coefficient: f64) -> Result<Tensor> {
+    let certainty = grad_reverse(&entropy(probabilities)?, coefficient)?
+        .neg()?
+        .exp()?; // [batch]
+    let sum = certainty.sum_all()?.detach();
+    Ok(certainty.broadcast_div(&sum)?)
+}
+
+/// The same weight, `1 / batch`, for each image of a domain.
+///
+/// # Errors
+/// If candle cannot allocate it.
+pub fn equal_weights(of: &Tensor) -> Result<Tensor> {
+    let batch = of.dim(0)?;
+    Ok(Tensor::full(1.0 / batch as f64, batch, of.device())?.to_dtype(of.dtype())?)
+}
+
+/// The loss of the discriminator, which the reversal turns into the adversary of the backbone.
+///
+/// With `d = sigmoid(D(x))`, domain label 1 for the source and 0 for the target:
+/// `L = ½ Σ w·(-log(d + 1e-8))` over the source plus the same of `1 - d` over the target.
+///
+/// `source` and `target` are what D sees, `[batch, inputs]`; the weights are `[batch]`, each domain's of sum 1.
+///
+/// # Errors
+/// If the inputs do not fit the discriminator.
+pub fn adversarial(
+    discriminator: &Discriminator,
+    [source, target]: [&Tensor; 2],
+    [source_weights, target_weights]: [&Tensor; 2],
+    input: &StepInput,
+) -> Result<Tensor> {
+    let seen = Tensor::cat(&[source, target], 0)?; // [source + target, inputs]
+    let reversed = grad_reverse(&seen, input.reversal_coefficient)?;
+    let mut masks = generator(input.seed, "dropout", input.step as u64, 0);
+    let is_source =
+        candle_nn::ops::sigmoid(&discriminator.forward(&reversed, &mut masks)?)?.flatten_all()?;
+    let batch = source.dim(0)?;
+    let of_source = is_source.narrow(0, 0, batch)?; // [source]
+    let of_target = (1.0 - is_source.narrow(0, batch, target.dim(0)?)?)?; // [target]
+    let weighted = |probability: Tensor, weights: &Tensor| -> Result<Tensor> {
+        let loss = (probability + DOMAIN_EPSILON)?.log()?.neg()?;
+        Ok((loss * weights)?.sum_all()?)
+    };
+    let sum = (weighted(of_source, source_weights)? + weighted(of_target, target_weights)?)?;
+    Ok((sum * 0.5)?)
+}

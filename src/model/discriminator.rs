@@ -1,0 +1,55 @@
+//! The domain discriminator: three fully connected layers.
+
+use candle_core::{DType, Result, Tensor};
+
+use crate::nn::linear::{Linear, dropout};
+use crate::nn::parameters::{Group, Parameter};
+use crate::random::Generator;
+
+/// `inputs → hidden → hidden → 1`, with ReLU and dropout after the first two.
+#[derive(Debug, Clone)]
+pub struct Discriminator {
+    layers: [Linear; 3],
+    /// Share of the hidden units that are dropped in a training step; 0.5 in the published code.
+    pub dropout: f64,
+}
+
+impl Discriminator {
+    /// Kaiming normal, zero bias.
+    ///
+    /// # Errors
+    /// If candle cannot allocate it.
+    pub fn new(
+        inputs: usize,
+        hidden: usize,
+        dropout: f64,
+        dtype: DType,
+        generator: &mut Generator,
+    ) -> Result<Self> {
+        let layers = [
+            Linear::new(inputs, hidden, 0.0, dtype, generator)?,
+            Linear::new(hidden, hidden, 0.0, dtype, generator)?,
+            Linear::new(hidden, 1, 0.0, dtype, generator)?,
+        ];
+        Ok(Self { layers, dropout })
+    }
+
+    /// `[batch, inputs]` → the logit of "source", `[batch, 1]`. Dropout draws its masks from `generator`.
+    ///
+    /// # Errors
+    /// If the inputs do not fit.
+    pub fn forward(&self, x: &Tensor, generator: &mut Generator) -> Result<Tensor> {
+        let [first, second, last] = &self.layers;
+        let x = dropout(&first.forward(x)?.relu()?, self.dropout, generator)?; // [batch, hidden]
+        let x = dropout(&second.forward(&x)?.relu()?, self.dropout, generator)?; // [batch, hidden]
+        last.forward(&x) // [batch, 1]
+    }
+
+    /// `ad_layer1.weight` and so on.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let named = |(number, layer): (usize, &Linear)| {
+            layer.parameters(&format!("ad_layer{}", number + 1), Group::Discriminator)
+        };
+        self.layers.iter().enumerate().flat_map(named).collect()
+    }
+}

@@ -1,0 +1,284 @@
+//! Residual networks (He et al. 2015) under torchvision's tensor names, and the small one of Mini Office-Home.
+
+use std::fmt;
+
+use candle_core::{DType, Result, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::nn::batch_norm::{BatchNorm, Mode, Then};
+use crate::nn::conv::Conv2d;
+use crate::nn::max_pool::max_pool;
+use crate::nn::parameters::{Group, Parameter};
+use crate::random::Generator;
+
+/// Which backbone extracts the feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
+pub enum BackboneKind {
+    /// For 40×40 pictures: a 3×3 stem and four stages of one block, 16 to 128 channels; 0.3 million weights.
+    Small,
+    /// 11 million weights, 512 channels.
+    ResNet18,
+    /// 21 million weights, 512 channels.
+    ResNet34,
+    /// 23 million weights, 2048 channels: the paper's.
+    ResNet50,
+    /// 42 million weights, 2048 channels: the paper's for DomainNet.
+    ResNet101,
+}
+
+impl fmt::Display for BackboneKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl BackboneKind {
+    /// All of them, with the names that the command line and files use.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("small", Self::Small),
+        ("resnet18", Self::ResNet18),
+        ("resnet34", Self::ResNet34),
+        ("resnet50", Self::ResNet50),
+        ("resnet101", Self::ResNet101),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .map_or("", |(name, _)| name)
+    }
+
+    /// Blocks per stage.
+    fn blocks(self) -> [usize; 4] {
+        match self {
+            Self::Small => [1, 1, 1, 1],
+            Self::ResNet18 => [2, 2, 2, 2],
+            Self::ResNet34 | Self::ResNet50 => [3, 4, 6, 3],
+            Self::ResNet101 => [3, 4, 23, 3],
+        }
+    }
+
+    /// Channels inside the blocks of each stage.
+    fn widths(self) -> [usize; 4] {
+        match self {
+            Self::Small => [16, 32, 64, 128],
+            _ => [64, 128, 256, 512],
+        }
+    }
+
+    /// How much each stage shrinks the map.
+    fn strides(self) -> [usize; 4] {
+        match self {
+            Self::Small => [1, 2, 2, 1],
+            _ => [1, 2, 2, 2],
+        }
+    }
+
+    /// Channels that leave a block, per channel inside it.
+    fn expansion(self) -> usize {
+        match self {
+            Self::ResNet50 | Self::ResNet101 => 4,
+            _ => 1,
+        }
+    }
+
+    /// Channels of the feature.
+    pub fn channels(self) -> usize {
+        self.widths()[3] * self.expansion()
+    }
+}
+
+/// A stage of the network, after which the feature map can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// `layer1`
+    Layer1,
+    /// `layer2`
+    Layer2,
+    /// `layer3`
+    Layer3,
+    /// `layer4`, the last.
+    Layer4,
+}
+
+/// Stem, four stages of residual blocks, global average pooling.
+#[derive(Debug, Clone)]
+pub struct ResNet {
+    kind: BackboneKind,
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    layers: Vec<Vec<Block>>,
+}
+
+impl ResNet {
+    /// A network with torchvision's initial values.
+    ///
+    /// # Errors
+    /// If candle cannot allocate it.
+    pub fn new(kind: BackboneKind, dtype: DType, generator: &mut Generator) -> Result<Self> {
+        let small = kind == BackboneKind::Small;
+        let mut channels = kind.widths()[0];
+        let conv1 = Conv2d::new(3, channels, if small { 3 } else { 7 }, 2, dtype, generator)?;
+        let mut layers = Vec::new();
+        for ((blocks, width), stride) in kind
+            .blocks()
+            .into_iter()
+            .zip(kind.widths())
+            .zip(kind.strides())
+        {
+            let mut layer = Vec::new();
+            for number in 0..blocks {
+                let stride = if number == 0 { stride } else { 1 };
+                layer.push(Block::new(kind, channels, width, stride, dtype, generator)?);
+                channels = width * kind.expansion();
+            }
+            layers.push(layer);
+        }
+        let bn1 = BatchNorm::new(kind.widths()[0], dtype)?;
+        Ok(Self {
+            kind,
+            conv1,
+            bn1,
+            layers,
+        })
+    }
+
+    /// Which network this is.
+    pub fn kind(&self) -> BackboneKind {
+        self.kind
+    }
+
+    /// The feature: `[batch, height, width, 3]` → `[batch, channels]`.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
+        let map = self.feature_map(images, Layer::Layer4, mode)?;
+        global_average(&map)
+    }
+
+    /// The map after `layer`, `[batch, height, width, channels]`.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn feature_map(&self, images: &Tensor, layer: Layer, mode: Mode) -> Result<Tensor> {
+        let stem = self
+            .bn1
+            .forward(&self.conv1.forward(images)?, mode, Then::Relu)?;
+        let map = match self.kind {
+            BackboneKind::Small => stem,
+            _ => max_pool(&stem)?,
+        };
+        through(&self.layers[..=layer as usize], map, mode)
+    }
+
+    /// The feature from the map after `layer`: what [`ResNet::forward`] does with the rest of the network.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn feature_from_map(&self, map: &Tensor, layer: Layer, mode: Mode) -> Result<Tensor> {
+        global_average(&through(
+            &self.layers[layer as usize + 1..],
+            map.clone(),
+            mode,
+        )?)
+    }
+
+    /// Every tensor by torchvision's name, such as `layer1.0.conv1.weight`.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let mut all = self.conv1.parameters("conv1", Group::Backbone);
+        all.extend(self.bn1.parameters("bn1", Group::Backbone));
+        for (layer, blocks) in self.layers.iter().enumerate() {
+            for (number, block) in blocks.iter().enumerate() {
+                all.extend(block.parameters(&format!("layer{}.{number}", layer + 1)));
+            }
+        }
+        all
+    }
+}
+
+/// The mean over height and width: `[batch, height, width, channels]` → `[batch, channels]`.
+fn global_average(map: &Tensor) -> Result<Tensor> {
+    map.flatten(1, 2)?.mean(1)
+}
+
+fn through(layers: &[Vec<Block>], mut map: Tensor, mode: Mode) -> Result<Tensor> {
+    for block in layers.iter().flatten() {
+        map = block.forward(&map, mode)?;
+    }
+    Ok(map)
+}
+
+/// `y = relu(F(x) + shortcut(x))`, with F of two 3×3 convolutions, or of 1×1, 3×3, 1×1 (the bottleneck).
+#[derive(Debug, Clone)]
+struct Block {
+    steps: Vec<(Conv2d, BatchNorm)>,
+    downsample: Option<(Conv2d, BatchNorm)>,
+}
+
+impl Block {
+    fn new(
+        kind: BackboneKind,
+        input: usize,
+        width: usize,
+        stride: usize,
+        dtype: DType,
+        generator: &mut Generator,
+    ) -> Result<Self> {
+        let output = width * kind.expansion();
+        // (input, output, kernel, stride); the bottleneck's stride is in its 3×3, as in torchvision.
+        let plan = match kind.expansion() {
+            1 => vec![(input, width, 3, stride), (width, width, 3, 1)],
+            _ => vec![
+                (input, width, 1, 1),
+                (width, width, 3, stride),
+                (width, output, 1, 1),
+            ],
+        };
+        let mut step = |(input, output, kernel, stride)| -> Result<(Conv2d, BatchNorm)> {
+            let conv = Conv2d::new(input, output, kernel, stride, dtype, generator)?;
+            Ok((conv, BatchNorm::new(output, dtype)?))
+        };
+        let steps = plan.into_iter().map(&mut step).collect::<Result<_>>()?;
+        let downsample = match stride != 1 || input != output {
+            true => Some(step((input, output, 1, stride))?),
+            false => None,
+        };
+        Ok(Self { steps, downsample })
+    }
+
+    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let shortcut = match &self.downsample {
+            Some((conv, norm)) => norm.forward(&conv.forward(x)?, mode, Then::Nothing)?,
+            None => x.clone(),
+        };
+        let mut y = x.clone();
+        for (number, (conv, norm)) in self.steps.iter().enumerate() {
+            let last = number + 1 == self.steps.len();
+            let then = if last {
+                Then::AddAndRelu(&shortcut)
+            } else {
+                Then::Relu
+            };
+            y = norm.forward(&conv.forward(&y)?, mode, then)?;
+        }
+        Ok(y)
+    }
+
+    fn parameters(&self, name: &str) -> Vec<Parameter> {
+        let mut all = Vec::new();
+        for (number, (conv, norm)) in self.steps.iter().enumerate() {
+            all.extend(conv.parameters(&format!("{name}.conv{}", number + 1), Group::Backbone));
+            all.extend(norm.parameters(&format!("{name}.bn{}", number + 1), Group::Backbone));
+        }
+        if let Some((conv, norm)) = &self.downsample {
+            all.extend(conv.parameters(&format!("{name}.downsample.0"), Group::Backbone));
+            all.extend(norm.parameters(&format!("{name}.downsample.1"), Group::Backbone));
+        }
+        all
+    }
+}
