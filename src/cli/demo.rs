@@ -51,9 +51,9 @@ impl Demo {
             "toalign --task {} --seed {} --steps {}",
             self.task, self.seed, self.steps
         );
-        write_page(&study, &self.out)?;
         say(results_table(&study.methods))?;
         say(RESULTS_NOTE)?;
+        write_page(&study, &self.out)?;
         say(format!(
             "{:.0} seconds; report: {}",
             study.seconds,

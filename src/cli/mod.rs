@@ -55,3 +55,15 @@ pub fn run() -> Result<()> {
         Some(Command::Pretrain(pretrain)) => pretrain.run(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -33,9 +33,9 @@ pub struct Predict {
     /// Which of its checkpoints.
     #[arg(long, default_value = "last")]
     checkpoint: Which,
-    /// Folder for the heat maps, which are named <IMAGE>-gradcam.png.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    out: PathBuf,
+    /// Folder for the heat maps, which are named <IMAGE>-gradcam.png [default: the current one].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 impl Predict {
@@ -44,6 +44,7 @@ impl Predict {
         let trained = Trained::open(&self.run, self.checkpoint.into())?;
         let transform = transform(&trained.header.config);
         let scale = LEGIBLE.div_ceil(transform.crop);
+        let out = self.out.unwrap_or_default();
         let mut written = Vec::new();
         let mut table = Table::new([
             ("picture", Align::Left),
@@ -55,7 +56,7 @@ impl Predict {
             let look = Look::at(&decode_file(image, None)?, &trained.model, &transform)?;
             let map = match look.overlay(scale)? {
                 Some(overlay) => {
-                    let path = self.out.join(free_name(image, &written));
+                    let path = out.join(free_name(image, &written));
                     write_atomically(&path, &png_bytes(&overlay)?)?;
                     written.push(path.clone());
                     path.display().to_string()

@@ -7,8 +7,9 @@ use toalign::error::file_error;
 
 /// Prints a line to standard output. A reader who has seen enough (`| head`) is no error.
 pub fn say(line: impl std::fmt::Display) -> Result<()> {
+    let line = line.to_string();
     let mut out = stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+    match writeln!(out, "{}", line.trim_end()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(file_error("write", "standard output", error))
         }

@@ -79,11 +79,15 @@ impl FromArgMatches for Overlay {
 
 impl Args for Overlay {
     fn augment_args(command: Command) -> Command {
-        RunConfig::augment_args_for_update(command)
+        // "--learning-rate -1" deserves our own message, not one about an unknown flag -1.
+        let command = RunConfig::augment_args_for_update(command);
+        RunConfig::keys().into_iter().fold(command, |command, key| {
+            command.mut_arg(key, |argument| argument.allow_negative_numbers(true))
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        RunConfig::augment_args_for_update(command)
+        Self::augment_args(command)
     }
 }
 
