@@ -62,6 +62,7 @@ impl ClassFolders {
         if top.folders.is_empty() {
             let found = match top.pictures.len() {
                 0 => "no subfolder".to_owned(),
+                1 => "no subfolder, but 1 picture".to_owned(),
                 pictures => format!("no subfolder, but {pictures} pictures"),
             };
             return Err(complain("a folder for each class in this domain", found)
@@ -81,6 +82,7 @@ impl ClassFolders {
             if inside.pictures.is_empty() {
                 let found = match others {
                     0 => "an empty folder".to_owned(),
+                    1 => "none, but 1 other file or folder".to_owned(),
                     _ => format!("none, but {others} other files or folders"),
                 };
                 return Err(complain(format!("pictures ({}) of the class {class}", EXTENSIONS.join(", ")), found)

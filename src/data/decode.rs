@@ -62,14 +62,21 @@ pub fn decode(
 }
 
 fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> {
-    let undecodable =
-        |error: image::ImageError| no_picture(format!("one that cannot be decoded ({error})"));
+    let undecodable = |error: image::ImageError| {
+        let reason = error.to_string().trim().replace('\n', " ");
+        no_picture(format!("one that cannot be decoded ({reason})"))
+    };
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| no_picture(format!("bytes that cannot be read ({error})")))?;
     let format = reader.format().ok_or_else(|| {
         no_picture("other content (the first bytes decide, whatever the extension says)")
     })?;
+    if format == image::ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
+        return Err(no_picture(
+            "a JPEG that is cut off (its end marker is missing)",
+        ));
+    }
     let mut limits = Limits::default();
     limits.max_alloc = Some(2 * MOST_BYTES);
     reader.limits(limits);
@@ -84,11 +91,6 @@ fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> 
             format!("one of {width}×{height} pixels"),
         )
         .advice("make it smaller; the network sees a few hundred pixels a side anyway"));
-    }
-    if format == image::ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
-        return Err(no_picture(
-            "a JPEG that is cut off (its end marker is missing)",
-        ));
     }
     let orientation = decoder.orientation().map_err(undecodable)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(undecodable)?;

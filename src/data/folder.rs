@@ -134,9 +134,12 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
             ));
         }
         if own.ignored > 0 {
+            let what = match own.ignored {
+                1 => "1 file or folder that is".to_owned(),
+                many => format!("{many} files or folders that are"),
+            };
             remarks.push(format!(
-                "{name}: ignored what is no picture in a class folder ({} found)",
-                own.ignored
+                "{name}: ignored {what} no picture in a class folder"
             ));
         }
     }

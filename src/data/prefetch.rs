@@ -65,7 +65,7 @@ impl<T: Send + 'static> Prefetch<T> {
         // A closed channel: the thread has panicked, or the numbers are used up.
         receiver.recv().unwrap_or_else(|_| {
             Err(complain(
-                format!("batch {number} from a worker thread"),
+                format!("batch {} from a worker thread", self.first + number),
                 "that the thread has stopped",
             )
             .advice("this is a defect of the program; what stands above this line helps to find it")

@@ -40,8 +40,7 @@ const COVER: [f32; 2] = [0.25, 0.75];
 /// ```
 pub fn heat_colour(value: f32) -> [u8; 3] {
     let last = INFERNO.len() - 1;
-    // `max` turns NaN into 0.
-    let position = value.max(0.0).min(1.0) * last as f32;
+    let position = from_0_to_1(value) * last as f32;
     let below = (position as usize).min(last - 1);
     let share = position - below as f32;
     blend(INFERNO[below], INFERNO[below + 1], share)
@@ -93,7 +92,8 @@ pub fn normalise(map: &[f32]) -> Option<Vec<f32>> {
 
 /// Lays a normalised map (values 0 to 1, see [`normalise`]) over its picture.
 ///
-/// The picture is enlarged `scale` times without smoothing, the map bilinearly to the same size.
+/// The picture is enlarged `scale` times without smoothing, the map bilinearly to the same size. The picture turns grey, so
+/// that every colour in the result is heat: on a purple wall, purple heat would be lost.
 ///
 /// # Errors
 /// If `map` has not `map_height` × `map_width` values, or if the picture or `scale` is 0.
@@ -115,8 +115,8 @@ pub fn overlay(
     let map = upscale(map, map_height, map_width, height as usize, width as usize)?;
     let mut drawn = imageops::resize(picture, width, height, imageops::FilterType::Nearest);
     for (Rgb(pixel), value) in drawn.pixels_mut().zip(map) {
-        let cover = mix(COVER[0], COVER[1], value.max(0.0).min(1.0));
-        *pixel = blend(*pixel, heat_colour(value), cover);
+        let cover = mix(COVER[0], COVER[1], from_0_to_1(value));
+        *pixel = blend(grey(*pixel), heat_colour(value), cover);
     }
     Ok(drawn)
 }
@@ -142,6 +142,21 @@ fn neighbours(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
             (first, (first + 1).min(from - 1), place - first as f32)
         })
         .collect()
+}
+
+/// Clamps; not a number is no heat.
+fn from_0_to_1(value: f32) -> f32 {
+    if value.is_nan() {
+        0.0
+    } else {
+        value.clamp(0.0, 1.0)
+    }
+}
+
+/// The luma of ITU-R BT.601, in all three channels.
+fn grey([red, green, blue]: [u8; 3]) -> [u8; 3] {
+    let luma = 0.299 * f32::from(red) + 0.587 * f32::from(green) + 0.114 * f32::from(blue);
+    [luma.round() as u8; 3]
 }
 
 fn mix(first: f32, second: f32, share: f32) -> f32 {
@@ -216,5 +231,9 @@ mod tests {
         // 255 + (252 - 255)·3/4 = 252.75; green 255; blue 255 + (164 - 255)·3/4 = 186.75
         assert_eq!(drawn.get_pixel(3, 0).0, [253, 255, 187]);
         assert!(overlay(&white, &[1.0], 1, 1, 0).is_err());
+        // Red has luma 76.2: 76 + (0 - 76)/4 = 57; blue 76 + (4 - 76)/4 = 58.
+        let red = RgbImage::from_pixel(1, 1, Rgb([255, 0, 0]));
+        let drawn = overlay(&red, &[0.0], 1, 1, 1).unwrap();
+        assert_eq!(drawn.get_pixel(0, 0).0, [57, 57, 58]);
     }
 }

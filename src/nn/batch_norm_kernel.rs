@@ -80,13 +80,11 @@ pub fn forward<T: Element>(
     relu: bool,
 ) -> Vec<T> {
     let channels = affine.len() / 2;
-    let (mut slope, mut offset) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
+    let (mut slope, mut mean) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
     for channel in 0..channels {
         let per_unit = affine[channel].to_f64() / (moments.variance[channel] + epsilon).sqrt();
         slope.push(T::from_f64(per_unit));
-        offset.push(T::from_f64(
-            affine[channels + channel].to_f64() - moments.mean[channel] * per_unit,
-        ));
+        mean.push(T::from_f64(moments.mean[channel]));
     }
     let mut output = scratch(x.len());
     let block = rows_per_block(channels) * channels;
@@ -95,7 +93,8 @@ pub fn forward<T: Element>(
         .enumerate()
         .for_each(|(number, output)| {
             let start = number * block;
-            let (slope, offset) = (&slope[..channels], &offset[..channels]);
+            let (slope, mean) = (&slope[..channels], &mean[..channels]);
+            let shift = &affine[channels..][..channels];
             vectorised(
                 #[inline(always)]
                 || {
@@ -107,12 +106,12 @@ pub fn forward<T: Element>(
                             Some(shortcut) => {
                                 let shortcut = &shortcut[at..at + channels];
                                 for c in 0..channels {
-                                    y[c] = x[c] * slope[c] + offset[c] + shortcut[c];
+                                    y[c] = (x[c] - mean[c]) * slope[c] + shift[c] + shortcut[c];
                                 }
                             }
                             None => {
                                 for c in 0..channels {
-                                    y[c] = x[c] * slope[c] + offset[c];
+                                    y[c] = (x[c] - mean[c]) * slope[c] + shift[c];
                                 }
                             }
                         }

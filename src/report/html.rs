@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 
 use super::method_style::{display_name, method_colour};
 use super::picture::{png_uri, svg_uri};
-use super::plot::{Bar, Bars, Run, accuracy_curves, loss_curves, loss_names};
+use super::plot::{Bar, Bars, Run, Size, accuracy_curves, loss_curves, loss_names};
 use super::study::{
     Explanation, MethodRun, Panel, RESULTS_NOTE, SampleStrip, Study, results_table,
 };
@@ -72,7 +72,7 @@ struct Page<'a> {
     note: &'static str,
     headline_charts: Vec<Chart>,
     learning_charts: Vec<Chart>,
-    loss_charts: Vec<Chart>,
+    loss_charts: Vec<LossChart>,
     strips: Vec<Strip<'a>>,
     explanations: Vec<ShownExplanation<'a>>,
     scale: String,
@@ -81,10 +81,17 @@ struct Page<'a> {
     version: &'static str,
 }
 
+/// A chart in two widths, of which the page shows the one that fits.
 struct Chart {
-    uri: String,
+    wide: String,
+    narrow: String,
     title: String,
     caption: &'static str,
+}
+
+struct LossChart {
+    uri: String,
+    title: String,
 }
 
 struct Strip<'a> {
@@ -117,10 +124,11 @@ fn headline_charts(methods: &[MethodRun]) -> Result<Vec<Chart>> {
     if methods.is_empty() {
         return Ok(Vec::new());
     }
-    let bars = Bars {
+    let bars = |size| Bars {
         title: "Target accuracy of each method".into(),
         value_title: "target accuracy (%)".into(),
         decimals: 1,
+        size,
         bars: methods
             .iter()
             .map(|run| Bar {
@@ -134,9 +142,10 @@ fn headline_charts(methods: &[MethodRun]) -> Result<Vec<Chart>> {
         ..Bars::default()
     };
     Ok(vec![Chart {
-        uri: svg_uri(&bars.to_svg()?),
-        title: bars.title,
-        caption: "Bar and number: accuracy after the last step. Diamond: best (oracle: chosen by target labels).",
+        wide: svg_uri(&bars(Size::Wide).to_svg()?),
+        narrow: svg_uri(&bars(Size::Narrow).to_svg()?),
+        title: "Target accuracy of each method after the last step, and the best".into(),
+        caption: "Bar and the number in it: accuracy after the last step. Diamond and the number beside it: best (oracle: chosen by target labels).",
     }])
 }
 
@@ -145,20 +154,21 @@ fn learning_charts(runs: &[Run]) -> Result<Vec<Chart>> {
         return Ok(Vec::new());
     }
     Ok(vec![Chart {
-        uri: svg_uri(&accuracy_curves(runs)?),
+        wide: svg_uri(&accuracy_curves(runs, Size::Wide)?),
+        narrow: svg_uri(&accuracy_curves(runs, Size::Narrow)?),
         title: "Target accuracy over training steps, one curve per method".into(),
         caption: "Target labels are used for these tests only, never for training.",
     }])
 }
 
-fn loss_charts(runs: &[Run]) -> Result<Vec<Chart>> {
+/// The losses stand in two columns, or in one on a phone: narrow in any case.
+fn loss_charts(runs: &[Run]) -> Result<Vec<LossChart>> {
     loss_names(runs)
         .iter()
         .map(|name| {
-            Ok(Chart {
-                uri: svg_uri(&loss_curves(runs, name)?),
+            Ok(LossChart {
+                uri: svg_uri(&loss_curves(runs, name, Size::Narrow)?),
                 title: format!("The loss {name} over training steps, one curve per method"),
-                caption: "",
             })
         })
         .collect()
@@ -213,8 +223,9 @@ fn colour_scale() -> Result<String> {
     png_uri(&scale, 180)
 }
 
+/// With a space that does not break, so that the sign stays at its number.
 fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
+    format!("{:.0}\u{a0}%", 100.0 * share)
 }
 
 /// Such as "5 min 12 s".

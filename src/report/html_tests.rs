@@ -103,7 +103,8 @@ fn study() -> Study {
             panels: ["source-only", "dannp", "dannp+toalign", "hda+toalign"]
                 .map(|method| Panel {
                     method: method.into(),
-                    predicted_class: classes[usize::from(i)].into(),
+                    predicted_class: classes[usize::from(i) + usize::from(method == "source-only")]
+                        .into(),
                     probability: 0.873,
                     correct: method != "source-only",
                     overlay: (i != 2 || method != "dannp").then(|| {
@@ -147,15 +148,18 @@ fn the_page_holds_everything_and_links_to_nothing() {
     if let Some(path) = std::env::var_os("TOALIGN_LOOK") {
         write_atomically(Path::new(&path), html.as_bytes()).unwrap();
     }
-    // Charts: bars, accuracy, four losses.
-    assert_eq!(html.matches("data:image/svg+xml;base64,").count(), 6);
+    // Charts: bars and accuracy in two widths, four losses.
+    assert_eq!(
+        html.matches("data:image/svg+xml;base64,").count(),
+        2 * 2 + 4
+    );
     // Pictures: 2 × 7 samples, 4 × (1 + 4) explanations less one without evidence, one colour scale.
     assert_eq!(html.matches("data:image/png;base64,").count(), 14 + 19 + 1);
     assert_eq!(
         html.matches("no positive evidence for this class").count(),
         1
     );
-    assert!(html.contains("chance 33 %") && html.contains("41 % on the object"));
+    assert!(html.contains("chance 33\u{a0}%") && html.contains("41\u{a0}% on the object"));
     assert!(html.contains("chosen by target labels"));
     assert!(html.contains("5 min 12 s"));
     for link in ["http://", "https://", "<script", "<link", "url("] {

@@ -88,7 +88,7 @@ pub struct Panel {
     pub probability: f64,
     /// Whether the prediction is right.
     pub correct: bool,
-    /// The heat map over the picture; `None` if there is no positive evidence, which the report then says in words.
+    /// The Grad-CAM map of the predicted class over the picture; `None` if there is no positive evidence, which the report then says in words.
     pub overlay: Option<RgbImage>,
     /// The share of the heat on the object, 0 to 1; `None` without a mask or without positive evidence.
     pub energy_in_mask: Option<f64>,

@@ -55,8 +55,8 @@ fn ink_and_wash(class: usize, random: &mut Generator) -> Canvas {
     let wash = from_hsv(hue, uniform(random, 0.3, 0.8), uniform(random, 0.7, 1.0));
     let dark = from_hsv(
         hue + 0.5,
-        uniform(random, 0.2, 0.6),
-        uniform(random, 0.08, 0.25),
+        uniform(random, 0.2, 0.5),
+        uniform(random, 0.14, 0.3),
     );
     let mut object = Canvas::filled(CANVAS, [0.0; 4]);
     object.tint(&silhouette, 1.0, wash);
@@ -77,10 +77,10 @@ fn oil(class: usize, random: &mut Generator) -> Canvas {
     object.displaced(&displacement(random, 10, 0.025))
 }
 
-/// The relief of the cloth: threads of three picture pixels, ± 0.02.
+/// The relief of the cloth: threads two canvas pixels wide, ± 0.02; a quarter of that is left after halving.
 fn weave(canvas: &mut Canvas) {
     let thread: Vec<f32> = (0..CANVAS)
-        .map(|i| (i as f32 * std::f32::consts::TAU / 6.0).sin())
+        .map(|i| (i as f32 * std::f32::consts::TAU / 4.0).sin())
         .collect();
     for (i, pixel) in canvas.pixels.iter_mut().enumerate() {
         let relief = 0.02 * thread[i % CANVAS] * thread[i / CANVAS];

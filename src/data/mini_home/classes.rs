@@ -23,7 +23,7 @@ macro_rules! classes {
 }
 
 /// The classes by label.
-pub(super) const CLASSES: &[Class] = classes! {
+pub(super) static CLASSES: &[Class] = classes! {
     Alarm_Clock: U_23F0 U_1F570 U_23F1 | '⏰';
     Backpack: U_1F392 | '🎒';
     Bike: U_1F6B2 | '🚲';
@@ -46,7 +46,7 @@ pub(super) use emoji;
 
 /// Objects for the background of Real_World: like none of Office-Home's 65 classes, and not among the
 /// pretraining classes either.
-pub(super) const DISTRACTORS: &[PngTwemojiAsset] = emoji! {
+pub(super) static DISTRACTORS: &[PngTwemojiAsset] = emoji! {
     U_1F345 U_1F34C U_1F349 U_1F352 U_1F36A U_1F369 U_1F344 U_1F335 U_1F332 U_1F414
     U_1F41F U_1F422 U_1F431 U_1F436 U_1F98B U_1F697 U_1F69C U_1F6A2 U_1F680 U_1F3E0
     U_1F3A8 U_1F3B8 U_1F3C0 U_1F3B2 U_1F381 U_1F388 U_1F451 U_1F455 U_1F511 U_1F9F2

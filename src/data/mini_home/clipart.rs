@@ -31,7 +31,7 @@ pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Sc
     let white = chance(random, 0.75) && hue.is_none();
     let mut canvas = Canvas::opaque(CANVAS, if white { [1.0; 3] } else { pastel });
     if chance(random, 0.5) {
-        let thickness = uniform(random, 0.012, 0.022) * CANVAS as f32;
+        let thickness = uniform(random, 0.015, 0.027) * CANVAS as f32;
         let contour = dilated(&object.alpha(), thickness).blurred(0.6);
         canvas.tint(&contour, 1.0, [0.0; 3]);
     }
@@ -44,12 +44,12 @@ pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Sc
 
 /// Grows a shape by `radius` pixels in every direction.
 fn dilated(plane: &Plane, radius: f32) -> Plane {
-    let reach = radius.ceil() as isize;
+    let reach = radius as isize + 1;
     let side = plane.side as isize;
     let mut grown = plane.clone();
     for dy in -reach..=reach {
         for dx in -reach..=reach {
-            let weight = (radius + 0.5 - (dx as f32).hypot(dy as f32)).clamp(0.0, 1.0);
+            let weight = (radius + 1.0 - (dx as f32).hypot(dy as f32)).clamp(0.0, 1.0);
             if weight == 0.0 {
                 continue;
             }

@@ -61,7 +61,7 @@ impl Canvas {
             let alpha = pixel[3];
             if alpha > 0.0 {
                 for value in &mut pixel[..3] {
-                    *value = (*value / alpha * steps).round() / steps * alpha;
+                    *value = (*value / alpha * steps + 0.5) as i32 as f32 / steps * alpha;
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::raster::{CANVAS, Colours, Raster};
+use super::raster::{CANVAS, Colours, Raster, floor};
 use crate::random::Generator;
 
 /// How much weaker each octave is than the one before.
@@ -34,19 +34,21 @@ pub(super) fn value_noise<const CHANNELS: usize>(
 /// The cell that the centre of pixel `i` falls into, and how far into it.
 fn cell_and_share(i: usize, step: f32) -> (usize, f32) {
     let position = (i as f32 + 0.5) * step;
-    (position as usize, position.fract())
+    let cell = position as usize;
+    (cell, position - cell as f32)
 }
 
-/// Fractal noise: octaves of [`value_noise`], each twice as fine and [`GAIN`] times as strong.
+/// Fractal noise in -1..1: octaves of [`value_noise`], each twice as fine and [`GAIN`] times as strong.
 pub(super) fn fractal_noise<const CHANNELS: usize>(
     random: &mut Generator,
     cells: usize,
     octaves: usize,
 ) -> Raster<CHANNELS> {
     let mut sum = value_noise::<CHANNELS>(random, cells);
-    let mut gain = 1.0;
+    let (mut gain, mut total_gain) = (1.0, 1.0);
     for octave in 1..octaves {
         gain *= GAIN;
+        total_gain += gain;
         let finer = value_noise::<CHANNELS>(random, cells << octave);
         for (total, value) in sum
             .pixels
@@ -57,26 +59,35 @@ pub(super) fn fractal_noise<const CHANNELS: usize>(
             *total += gain * value;
         }
     }
+    for value in sum.pixels.as_flattened_mut() {
+        *value /= total_gain;
+    }
     sum
 }
 
-/// Coloured noise, `across` cells fine across a direction (an angle in radians) and `along` cells along it.
-pub(super) fn streaks(random: &mut Generator, angle: f32, across: f32, along: f32) -> Colours {
+/// Noise in -1..1, `across` cells fine across a direction (an angle in radians) and `along` cells along it.
+pub(super) fn streaks<const CHANNELS: usize>(
+    random: &mut Generator,
+    angle: f32,
+    across: f32,
+    along: f32,
+) -> Raster<CHANNELS> {
     const ROWS: usize = 40;
     const COLUMNS: usize = 8;
-    let grid = random_grid::<3>(random, ROWS * COLUMNS);
+    let grid = random_grid::<CHANNELS>(random, ROWS * COLUMNS);
     let (sine, cosine) = angle.sin_cos();
     let cell = |u: f32, v: f32| {
         // The grid repeats, and is large enough not to be seen repeating within one picture.
-        let (left, top) = (u.floor(), v.floor());
-        let column = |i: f32| i.rem_euclid(COLUMNS as f32) as usize;
-        let row = |i: f32| i.rem_euclid(ROWS as f32) as usize;
-        let at = |x: f32, y: f32| &grid[row(y) * COLUMNS + column(x)];
-        let upper = between(at(left, top), at(left + 1.0, top), u - left);
-        let lower = between(at(left, top + 1.0), at(left + 1.0, top + 1.0), u - left);
-        between(&upper, &lower, v - top)
+        let (left, top) = (floor(u), floor(v));
+        let (u, v) = (u - left as f32, v - top as f32);
+        let column = |i: i32| i.rem_euclid(COLUMNS as i32) as usize;
+        let row = |i: i32| i.rem_euclid(ROWS as i32) as usize;
+        let at = |x: i32, y: i32| &grid[row(y) * COLUMNS + column(x)];
+        let upper = between(at(left, top), at(left + 1, top), u);
+        let lower = between(at(left, top + 1), at(left + 1, top + 1), u);
+        between(&upper, &lower, v)
     };
-    Colours::from_fn(CANVAS, |x, y| {
+    Raster::from_fn(CANVAS, |x, y| {
         let (x, y) = (x as f32 / CANVAS as f32, y as f32 / CANVAS as f32);
         cell(
             along * (cosine * x + sine * y),
@@ -85,7 +96,7 @@ pub(super) fn streaks(random: &mut Generator, angle: f32, across: f32, along: f3
     })
 }
 
-/// Brush strokes in one random direction: [`streaks`] of 14 to 2.5 cells.
+/// Coloured brush strokes in one random direction: [`streaks`] of 14 to 2.5 cells.
 pub(super) fn brush_strokes(random: &mut Generator) -> Colours {
     let angle = random.random::<f32>() * std::f32::consts::TAU;
     streaks(random, angle, 14.0, 2.5)
@@ -135,7 +146,7 @@ mod tests {
 
     #[test]
     fn strokes_vary_more_across_than_along() {
-        let streaks = streaks(&mut generator(1, "test", 0, 1), 0.0, 14.0, 2.5);
+        let streaks = streaks::<1>(&mut generator(1, "test", 0, 1), 0.0, 14.0, 2.5);
         let change = |dx: usize, dy: usize| -> f32 {
             (0..CANVAS - 1)
                 .flat_map(|y| (0..CANVAS - 1).map(move |x| (x, y)))

@@ -33,10 +33,10 @@ impl<const CHANNELS: usize> Raster<CHANNELS> {
 
     /// Asks `pixel_at(x, y)` for every pixel.
     pub fn from_fn(side: usize, mut pixel_at: impl FnMut(usize, usize) -> [f32; CHANNELS]) -> Self {
-        let mut pixels = Vec::with_capacity(side * side);
-        for y in 0..side {
-            for x in 0..side {
-                pixels.push(pixel_at(x, y));
+        let mut pixels = vec![[0.0; CHANNELS]; side * side];
+        for (y, row) in pixels.chunks_exact_mut(side).enumerate() {
+            for (x, pixel) in row.iter_mut().enumerate() {
+                *pixel = pixel_at(x, y);
             }
         }
         Self { side, pixels }
@@ -49,19 +49,33 @@ impl<const CHANNELS: usize> Raster<CHANNELS> {
     /// The bilinear value at a position in pixels (pixel centres lie at .5); zero outside.
     pub fn sample(&self, x: f32, y: f32) -> [f32; CHANNELS] {
         let (x, y) = (x - 0.5, y - 0.5);
-        let (left, top) = (x.floor(), y.floor());
-        let (right_share, bottom_share) = (x - left, y - top);
-        let side = self.side as isize;
+        let (left, top) = (floor(x), floor(y));
+        let (right_share, bottom_share) = (x - left as f32, y - top as f32);
+        let weights = [
+            (1.0 - right_share) * (1.0 - bottom_share),
+            right_share * (1.0 - bottom_share),
+            (1.0 - right_share) * bottom_share,
+            right_share * bottom_share,
+        ];
         let mut sum = [0.0; CHANNELS];
-        for (dy, row_share) in [(0, 1.0 - bottom_share), (1, bottom_share)] {
-            for (dx, column_share) in [(0, 1.0 - right_share), (1, right_share)] {
-                let (column, row) = (left as isize + dx, top as isize + dy);
+        let mut add = |pixel: &[f32; CHANNELS], weight: f32| {
+            for (total, value) in sum.iter_mut().zip(pixel) {
+                *total += weight * value;
+            }
+        };
+        let (side, last) = (self.side as i32, self.side as i32 - 1);
+        if (0..last).contains(&left) && (0..last).contains(&top) {
+            let place = (top * side + left) as usize;
+            let upper = &self.pixels[place..place + 2];
+            let lower = &self.pixels[place + self.side..place + self.side + 2];
+            for (pixel, weight) in upper.iter().chain(lower).zip(weights) {
+                add(pixel, weight);
+            }
+        } else {
+            for ((dx, dy), weight) in [(0, 0), (1, 0), (0, 1), (1, 1)].into_iter().zip(weights) {
+                let (column, row) = (left + dx, top + dy);
                 if (0..side).contains(&column) && (0..side).contains(&row) {
-                    let pixel = &self.pixels[(row * side + column) as usize];
-                    let share = row_share * column_share;
-                    for (total, value) in sum.iter_mut().zip(pixel) {
-                        *total += share * value;
-                    }
+                    add(&self.pixels[(row * side + column) as usize], weight);
                 }
             }
         }
@@ -199,6 +213,13 @@ pub(super) fn mixed(pixel: [f32; 4], colour: [f32; 3], opacity: f32) -> [f32; 4]
         *value = *value * opacity + below * (1.0 - opacity);
     }
     above
+}
+
+/// The largest whole number not above `value`. (`f32::floor` is a call into the mathematics library where the
+/// processor's baseline has no instruction for it, and this is the inner loop of everything.)
+pub(super) fn floor(value: f32) -> i32 {
+    let towards_zero = value as i32;
+    towards_zero - i32::from(towards_zero as f32 > value)
 }
 
 fn to_byte(value: f32) -> u8 {

@@ -60,7 +60,7 @@ pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Sc
 
 /// Two related hues, parted by a slanted horizon; the lower one has a wood grain.
 fn wall_and_table(hue: f32, random: &mut Generator) -> Canvas {
-    let wall = from_hsv(hue, uniform(random, 0.15, 0.5), uniform(random, 0.3, 0.8));
+    let wall = from_hsv(hue, uniform(random, 0.1, 0.45), uniform(random, 0.35, 0.8));
     let table = from_hsv(
         hue + uniform(random, -0.12, 0.12),
         uniform(random, 0.2, 0.6),
@@ -68,7 +68,7 @@ fn wall_and_table(hue: f32, random: &mut Generator) -> Canvas {
     );
     let height = uniform(random, 0.35, 0.75) * SIDE;
     let slant = uniform(random, -0.15, 0.15);
-    let grain = streaks(random, 0.5 * slant, 16.0, 1.5);
+    let grain = streaks::<1>(random, 0.5 * slant, 16.0, 1.5);
     let mut canvas = Canvas::from_fn(CANVAS, |x, y| {
         let below = y as f32 - (height + slant * (x as f32 - 0.5 * SIDE));
         let grain = 0.10 * grain.at(x, y)[0];
@@ -91,7 +91,7 @@ fn add_clutter(canvas: &mut Canvas, random: &mut Generator) {
         let glyph = pick(random, &ARTWORK.distractors);
         let placement = Placement::draw(random, &CLUTTER).centred_at(centre[0], centre[1]);
         let mut thing = placement.place(glyph);
-        thing.darken(uniform(random, 0.5, 0.9));
+        thing.darken(uniform(random, 0.45, 0.8));
         canvas.lay(&thing);
         return;
     }

@@ -22,12 +22,11 @@ impl Light {
 
     /// Shades the object: Lambert's law over an ambient share, and a highlight (Blinn and Phong).
     ///
-    /// What faces the viewer keeps its colour, so that shading does not darken the domain as a whole.
+    /// The diffuse share is 1 for what faces the viewer, so that shading does not darken the domain as a whole.
     pub fn shade(&self, object: &mut Canvas, ambient: f32, specular: f32) {
         let relief = object.alpha().blurred(ROUNDNESS * CANVAS as f32);
         let [right, down, front] = self.0;
         let half_way = normalised([right, down, front + 1.0]).0;
-        let highlight_of_flat = half_way[2].powi(SHININESS);
         let side = object.side;
         for y in 0..side {
             for x in 0..side {
@@ -41,9 +40,9 @@ impl Light {
                 let steepness = HEIGHT * CANVAS as f32;
                 let normal = normalised([-steepness * slope_x, -steepness * slope_y, 1.0]).0;
                 let diffuse = dot(normal, self.0).max(0.0) / front;
-                let highlight = dot(normal, half_way).max(0.0).powi(SHININESS) - highlight_of_flat;
+                let highlight = dot(normal, half_way).max(0.0).powi(SHININESS);
                 let factor = ambient + (1.0 - ambient) * diffuse;
-                let gloss = specular * highlight.max(0.0) * alpha;
+                let gloss = specular * highlight * alpha;
                 for value in &mut object.pixels[y * side + x][..3] {
                     *value = (*value * factor + gloss).clamp(0.0, alpha);
                 }
@@ -90,14 +89,19 @@ mod tests {
     }
 
     #[test]
-    fn the_upper_rim_is_bright_the_lower_dark_and_the_middle_unchanged() {
+    fn the_upper_rim_is_brighter_than_the_middle_and_the_lower_darker() {
         let light = normalised([0.0, -0.7, 0.8]);
-        let mut object = disc();
-        light.shade(&mut object, 0.5, 0.4);
-        assert!(object.at(40, 16)[0] > 0.6, "{:?}", object.at(40, 16));
-        assert!(object.at(40, 63)[0] < 0.4, "{:?}", object.at(40, 63));
-        assert!((object.at(40, 40)[0] - 0.5).abs() < 0.01);
-        assert_eq!(object.at(2, 2), [0.0; 4]);
+        let mut matt = disc();
+        light.shade(&mut matt, 0.5, 0.0);
+        assert!(matt.at(40, 16)[0] > 0.55, "{:?}", matt.at(40, 16));
+        assert!(matt.at(40, 63)[0] < 0.4, "{:?}", matt.at(40, 63));
+        assert!((matt.at(40, 40)[0] - 0.5).abs() < 0.01);
+        assert_eq!(matt.at(2, 2), [0.0; 4]);
+
+        let mut glossy = disc();
+        light.shade(&mut glossy, 0.5, 0.4);
+        let gloss = |y: usize| glossy.at(40, y)[0] - matt.at(40, y)[0];
+        assert!(gloss(19) > gloss(40) && gloss(40) > gloss(63));
     }
 
     #[test]

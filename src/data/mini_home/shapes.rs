@@ -25,7 +25,7 @@ impl Shape {
             let u = (cosine * dx + sine * dy).abs();
             let v = (cosine * dy - sine * dx).abs();
             let outside = if self.round {
-                ((u / length).hypot(v / width) - 1.0) * length.min(width)
+                (((u / length).powi(2) + (v / width).powi(2)).sqrt() - 1.0) * length.min(width)
             } else {
                 (u - length).max(v - width)
             };

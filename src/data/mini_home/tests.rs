@@ -116,19 +116,16 @@ fn the_mask_covers_the_object_and_nothing_else() {
         let mask = clipart.mask(index).unwrap().unwrap();
         assert_eq!(picture.dimensions(), (SIDE, SIDE));
         assert_eq!(mask.dimensions(), (SIDE, SIDE));
-        assert!(
-            mask.iter().any(|byte| *byte == 255),
-            "{}",
-            clipart.name(index)
-        );
+        assert!(mask.contains(&255), "{}", clipart.name(index));
         if picture.get_pixel(0, 0).0 != [255; 3] {
             continue;
         }
         on_white += 1;
         for (pixel, opacity) in picture.pixels().zip(mask.pixels()) {
-            let [red, green, blue] = pixel.0;
-            let is_grey = red == green && green == blue;
-            assert!(opacity.0[0] > 0 || is_grey, "{}", clipart.name(index));
+            // Where the object is too thin for the mask it may still colour the picture by a level or two.
+            let colourfulness = pixel.0.iter().max().unwrap() - pixel.0.iter().min().unwrap();
+            let name = clipart.name(index);
+            assert!(opacity.0[0] > 0 || colourfulness <= 2, "{name}");
         }
     }
     assert!(on_white > 90, "{on_white}");

@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{self, GRID, INK, MARGIN, Sheet, WIDTH, drawing_error, font, rgb, width_of};
+use super::canvas::{self, GRID, INK, MARGIN, Sheet, Size, drawing_error, font, rgb, width_of};
 use super::ticks::{label, round_range};
 use crate::error::Result;
 use crate::report::method_style::Colour;
@@ -44,12 +44,17 @@ pub struct Bars {
     pub decimals: usize,
     /// Where the bars point.
     pub direction: Direction,
+    /// How wide the chart is.
+    pub size: Size,
     /// The bars: from top to bottom, or from left to right.
     pub bars: Vec<Bar>,
 }
 
 const TOP: u32 = 44;
-const AXIS: u32 = 54;
+const AXIS: u32 = 52;
+const BOTTOM: u32 = 8;
+/// Room for three lines below standing bars.
+const NAMES: u32 = 66;
 
 impl Bars {
     /// The chart as SVG.
@@ -59,18 +64,19 @@ impl Bars {
     pub fn to_svg(&self) -> Result<String> {
         match self.direction {
             Direction::Lying => {
-                let height = TOP + AXIS + 38 * self.bars.len().max(1) as u32;
-                canvas::svg(height, |sheet| self.draw_lying(sheet))
+                let height = TOP + AXIS + BOTTOM + 38 * self.bars.len().max(1) as u32;
+                canvas::svg(self.size, height, |sheet| self.draw_lying(sheet))
             }
-            Direction::Standing => canvas::svg(400, |sheet| self.draw_standing(sheet)),
+            Direction::Standing => canvas::svg(self.size, 420, |sheet| self.draw_standing(sheet)),
         }
     }
 
     fn draw_lying(&self, sheet: &Sheet) -> Result<()> {
         let names = self.bars.iter().map(|bar| width_of(&bar.label, 14.0)).max();
-        let names = names.unwrap_or(0).min(WIDTH as i32 / 2);
+        let names = names.unwrap_or(0).min(self.size.width() as i32 / 2);
         let mut chart = ChartBuilder::on(sheet)
             .margin_top(TOP)
+            .margin_bottom(BOTTOM)
             .margin_right(width_of(&self.longest_text(), 13.0) + 16)
             .margin_left(MARGIN)
             .x_label_area_size(AXIS)
@@ -84,7 +90,7 @@ impl Bars {
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(INK)
-            .x_labels(9)
+            .x_labels(self.size.ticks())
             .x_label_formatter(&|value| label(*value))
             .label_style(font(13.0))
             .axis_desc_style(font(14.0))
@@ -104,23 +110,29 @@ impl Bars {
             let left = zero.min(plot.get_pixel_range().0.start);
             canvas::write(sheet, &bar.label, (left - 10, y), HPos::Right, font(14.0))?;
             let end = at(bar.farthest()).0.max(zero);
-            canvas::write(
-                sheet,
-                &self.text(bar),
-                (end + 10, y),
-                HPos::Left,
-                font(13.0),
-            )?;
+            let mut words = self.text(bar);
+            let inside = at(bar.value - bar.error.unwrap_or(0.0)).0 - 10;
+            // With a diamond two numbers are to be told apart: one in the bar, the other beside its diamond.
+            if let [value, diamond] = words.as_slice()
+                && inside - zero > width_of(value, 13.0)
+            {
+                let ink = readable_on(bar.colour);
+                let style = font(13.0).color(&ink);
+                canvas::write(sheet, value, (inside, y), HPos::Right, style)?;
+                words = vec![diamond.replace("◇ ", "")];
+            }
+            let words = words.join("  ");
+            canvas::write(sheet, &words, (end + 11, y), HPos::Left, font(13.0))?;
         }
         canvas::write_title(sheet, &self.title)
     }
 
     fn draw_standing(&self, sheet: &Sheet) -> Result<()> {
         let mut chart = ChartBuilder::on(sheet)
-            .margin_top(TOP + 20)
+            .margin_top(TOP + 30)
             .margin_right(16)
             .margin_left(8)
-            .x_label_area_size(AXIS)
+            .x_label_area_size(NAMES)
             .y_label_area_size(66)
             .build_cartesian_2d(0.0..self.bars.len().max(1) as f64, self.range())
             .map_err(drawing_error)?;
@@ -154,13 +166,10 @@ impl Bars {
                 canvas::write(sheet, words, place, HPos::Center, font(13.0))?;
             }
             let end = at(bar.farthest()).1.min(at(0.0).1);
-            canvas::write(
-                sheet,
-                &self.text(bar),
-                (x, end - 12),
-                HPos::Center,
-                font(13.0),
-            )?;
+            for (line, words) in self.text(bar).iter().rev().enumerate() {
+                let place = (x, end - 13 - 17 * line as i32);
+                canvas::write(sheet, words, place, HPos::Center, font(13.0))?;
+            }
         }
         canvas::write_title(sheet, &self.title)
     }
@@ -174,18 +183,21 @@ impl Bars {
         round_range(self.bars.iter().flat_map(ends), true)
     }
 
-    /// What is written at the end of a bar: "71.6 ± 0.4".
-    fn text(&self, bar: &Bar) -> String {
+    /// What is written at the end of a bar: "71.6 ± 0.4", and "◇ 72.9" where there is a diamond.
+    fn text(&self, bar: &Bar) -> Vec<String> {
         let decimals = self.decimals;
-        match bar.error {
+        let value = match bar.error {
             _ if !bar.value.is_finite() => "–".to_owned(),
             Some(error) => format!("{:.decimals$} ± {error:.decimals$}", bar.value),
             None => format!("{:.decimals$}", bar.value),
-        }
+        };
+        let diamond = bar.diamond.filter(|value| value.is_finite());
+        let diamond = diamond.map(|value| format!("◇ {value:.decimals$}"));
+        std::iter::once(value).chain(diamond).collect()
     }
 
     fn longest_text(&self) -> String {
-        let texts = self.bars.iter().map(|bar| self.text(bar));
+        let texts = self.bars.iter().flat_map(|bar| self.text(bar));
         texts
             .max_by_key(|text| text.chars().count())
             .unwrap_or_default()
@@ -204,6 +216,12 @@ impl Bar {
             .filter(|value| value.is_finite())
             .fold(0.0, f64::max)
     }
+}
+
+/// Dark letters on a light colour, white ones on a dark colour.
+fn readable_on([red, green, blue]: Colour) -> RGBColor {
+    let lightness = 0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue);
+    if lightness > 140.0 { INK } else { WHITE }
 }
 
 /// "DANNP+ToAlign" as "DANNP" and "+ToAlign"; words break at spaces.
@@ -242,9 +260,9 @@ fn draw_marks(
     if let Some(error) = bar.error.filter(|error| (bar.value + error).is_finite()) {
         let ends = [at(bar.value - error), at(bar.value + error)];
         let caps = ends.map(|(x, y)| [(x - cap.0, y - cap.1), (x + cap.0, y + cap.1)]);
-        for stroke in [ends, caps[0], caps[1]] {
-            // White below the ink keeps the stroke visible on a black bar.
-            for style in [WHITE.stroke_width(5), INK.stroke_width(2)] {
+        // White below the ink keeps the strokes visible on a black bar.
+        for style in [WHITE.stroke_width(5), INK.stroke_width(2)] {
+            for stroke in [ends, caps[0], caps[1]] {
                 sheet
                     .draw(&PathElement::new(stroke, style))
                     .map_err(drawing_error)?;
@@ -280,6 +298,7 @@ mod tests {
             value_title: "accuracy (%)".into(),
             decimals: 1,
             direction,
+            size: Size::Wide,
             bars: vec![
                 bar("DANNP+ToAlign", 71.64, Some(0.42)),
                 bar("HDA", 35.82, None),
@@ -316,6 +335,19 @@ mod tests {
         let drawn = drawn(&svg);
         assert!((drawn[0].1 - 2 * drawn[1].1).abs() <= 2, "{drawn:?}");
         assert!(svg.contains("+ToAlign\n"), "{svg}");
+    }
+
+    #[test]
+    fn a_diamond_is_told_from_its_bar() {
+        let mut chart = bars(Direction::Lying);
+        chart.bars[0].diamond = Some(72.96);
+        chart.bars[1].value = 0.5;
+        chart.bars[1].diamond = Some(9.0);
+        let svg = chart.to_svg().unwrap();
+        // Two numbers apart where the bar is long enough, one text where it is not.
+        assert!(svg.contains("\n71.6 ± 0.4\n") && svg.contains("\n73.0\n"));
+        assert!(svg.contains("\n0.5  ◇ 9.0\n"), "{svg}");
+        assert_eq!(svg.matches("<polygon").count(), 2);
     }
 
     #[test]

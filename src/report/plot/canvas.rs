@@ -10,8 +10,32 @@ use crate::report::method_style::{Colour, Marker};
 /// The part of a drawing in which positions are pixels.
 pub(super) type Sheet<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Width of every chart in pixels: JupyterLab's default cell and a printed page hold it without shrinking.
-pub(super) const WIDTH: u32 = 720;
+/// How wide a chart is. The lettering has the same size in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Size {
+    /// 720 pixels: JupyterLab's default cell and a printed page hold it without shrinking.
+    #[default]
+    Wide,
+    /// 420 pixels: two beside each other, or one on a phone.
+    Narrow,
+}
+
+impl Size {
+    pub(super) fn width(self) -> u32 {
+        match self {
+            Size::Wide => 720,
+            Size::Narrow => 420,
+        }
+    }
+
+    /// About how many tick labels the horizontal axis has room for.
+    pub(super) fn ticks(self) -> usize {
+        match self {
+            Size::Wide => 9,
+            Size::Narrow => 5,
+        }
+    }
+}
 
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 pub(super) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
@@ -22,11 +46,15 @@ const LEGEND_ROW: i32 = 26;
 /// Pixels from the left edge at which titles and legends begin.
 pub(super) const MARGIN: i32 = 16;
 
-/// Draws on a white sheet of [`WIDTH`] × `height` pixels and returns the SVG.
-pub(super) fn svg(height: u32, draw: impl FnOnce(&Sheet) -> Result<()>) -> Result<String> {
+/// Draws on a white sheet and returns the SVG.
+pub(super) fn svg(
+    size: Size,
+    height: u32,
+    draw: impl FnOnce(&Sheet) -> Result<()>,
+) -> Result<String> {
     let mut text = String::new();
     {
-        let sheet = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
+        let sheet = SVGBackend::with_string(&mut text, (size.width(), height)).into_drawing_area();
         sheet.fill(&WHITE).map_err(drawing_error)?;
         draw(&sheet)?;
         sheet.present().map_err(drawing_error)?;
@@ -100,16 +128,16 @@ pub(super) struct Entry<'a> {
 }
 
 /// How high the legend of these labels is.
-pub(super) fn legend_height(entries: &[Entry]) -> u32 {
-    match legend_places(entries).last() {
+pub(super) fn legend_height(entries: &[Entry], size: Size) -> u32 {
+    match legend_places(entries, size).last() {
         Some((_, row)) => ((row + 1) * LEGEND_ROW + 8) as u32,
         None => 0,
     }
 }
 
 /// Draws the legend, with its upper edge at pixel row `top`.
-pub(super) fn draw_legend(sheet: &Sheet, entries: &[Entry], top: i32) -> Result<()> {
-    for (entry, (x, row)) in entries.iter().zip(legend_places(entries)) {
+pub(super) fn draw_legend(sheet: &Sheet, entries: &[Entry], size: Size, top: i32) -> Result<()> {
+    for (entry, (x, row)) in entries.iter().zip(legend_places(entries, size)) {
         let y = top + row * LEGEND_ROW + LEGEND_ROW / 2;
         let line = PathElement::new([(x, y), (x + 28, y)], rgb(entry.colour).stroke_width(3));
         sheet.draw(&line).map_err(drawing_error)?;
@@ -120,13 +148,13 @@ pub(super) fn draw_legend(sheet: &Sheet, entries: &[Entry], top: i32) -> Result<
 }
 
 /// Where each entry begins: pixel column and row of the legend. Entries stand in columns as wide as the longest label.
-fn legend_places(entries: &[Entry]) -> Vec<(i32, i32)> {
+fn legend_places(entries: &[Entry], size: Size) -> Vec<(i32, i32)> {
     let longest = entries
         .iter()
         .map(|entry| width_of(entry.label, 14.0))
         .max();
-    let pitch = longest.unwrap_or(0) + 36 + 24;
-    let across = ((WIDTH as i32 - 2 * MARGIN) / pitch).max(1);
+    let pitch = longest.unwrap_or(0) + 36 + 16;
+    let across = ((size.width() as i32 - 2 * MARGIN) / pitch).max(1);
     (0..entries.len() as i32)
         .map(|i| (MARGIN + i % across * pitch, i / across))
         .collect()

@@ -2,13 +2,13 @@
 
 use plotters::prelude::*;
 
-use super::canvas::{self, Entry, GRID, INK, WIDTH, drawing_error, font, rgb};
+use super::canvas::{self, Entry, GRID, INK, Size, drawing_error, font, rgb};
 use super::ticks::{label, round_range};
 use crate::error::Result;
 use crate::report::method_style::{Colour, Marker};
 
 /// Height of the part with the axes, in pixels.
-const HEIGHT: u32 = 380;
+const HEIGHT: u32 = 388;
 
 /// One line of a chart.
 #[derive(Debug, Clone)]
@@ -34,6 +34,10 @@ pub struct Chart {
     pub y_title: String,
     /// Whether the vertical axis has to begin at 0.
     pub from_zero: bool,
+    /// Where the horizontal axis begins and ends; `None`: at the first and the last point.
+    pub x_range: Option<(f64, f64)>,
+    /// How wide the chart is.
+    pub size: Size,
     /// The lines.
     pub curves: Vec<Curve>,
 }
@@ -45,12 +49,12 @@ impl Chart {
     /// If the drawing library fails.
     pub fn to_svg(&self) -> Result<String> {
         let legend = self.legend();
-        let height = HEIGHT + canvas::legend_height(&legend);
-        canvas::svg(height, |sheet| {
+        let height = HEIGHT + canvas::legend_height(&legend, self.size);
+        canvas::svg(self.size, height, |sheet| {
             let (upper, _) = sheet.split_vertically(HEIGHT);
             self.draw_axes_and_lines(&upper)?;
             canvas::write_title(sheet, &self.title)?;
-            canvas::draw_legend(sheet, &legend, HEIGHT as i32)
+            canvas::draw_legend(sheet, &legend, self.size, HEIGHT as i32)
         })
     }
 
@@ -67,13 +71,17 @@ impl Chart {
 
     fn draw_axes_and_lines(&self, area: &canvas::Sheet) -> Result<()> {
         let points = || self.curves.iter().flat_map(finite_points);
-        let x_range = x_range(points().map(|(x, _)| x));
+        let ends = self
+            .x_range
+            .map_or(Vec::new(), |(first, last)| vec![first, last]);
+        let x_range = x_range(ends.into_iter().chain(points().map(|(x, _)| x)));
         let y_range = round_range(points().map(|(_, y)| y), self.from_zero);
         let mut chart = ChartBuilder::on(area)
             .margin_top(44)
             .margin_right(28)
             .margin_left(8)
-            .x_label_area_size(54)
+            .margin_bottom(8)
+            .x_label_area_size(52)
             .y_label_area_size(66)
             .build_cartesian_2d(x_range, y_range)
             .map_err(drawing_error)?;
@@ -82,7 +90,7 @@ impl Chart {
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(INK)
-            .x_labels(9)
+            .x_labels(self.size.ticks())
             .y_labels(7)
             .x_label_formatter(&|x| label(*x))
             .y_label_formatter(&|y| label(*y))
@@ -93,22 +101,19 @@ impl Chart {
             .draw()
             .map_err(drawing_error)?;
         let plot = chart.plotting_area();
-        let pixels_only = plot.strip_coord_spec();
-        // Markers are placed in the pixels of `pixels_only`, which begin at its own corner.
-        let corner = pixels_only.get_base_pixel();
         for curve in &self.curves {
             let line: Vec<(f64, f64)> = finite_points(curve).collect();
             let stroke = rgb(curve.colour).stroke_width(2);
             plot.draw(&PathElement::new(line.clone(), stroke))
                 .map_err(drawing_error)?;
             for point in line.iter().step_by(line.len().div_ceil(25).max(1)) {
-                let (x, y) = plot.map_coordinate(point);
-                let place = (x - corner.0, y - corner.1);
-                canvas::draw_marker(&pixels_only, curve.marker, place, curve.colour)?;
+                // On the whole area: the plot would cut off half of a marker on its edge.
+                let place = plot.map_coordinate(point);
+                canvas::draw_marker(area, curve.marker, place, curve.colour)?;
             }
         }
         if points().next().is_none() {
-            let middle = (WIDTH as i32 / 2, HEIGHT as i32 / 2);
+            let middle = (self.size.width() as i32 / 2, HEIGHT as i32 / 2);
             let held = plotters::style::text_anchor::HPos::Center;
             canvas::write(area, "no data yet", middle, held, font(16.0))?;
         }
@@ -145,13 +150,13 @@ mod tests {
             title: "Target accuracy <b>".into(),
             x_title: "training steps".into(),
             y_title: "accuracy (%)".into(),
-            from_zero: false,
             curves: vec![Curve {
                 label: "DANNP & co".into(),
                 colour: [0xE6, 0x9F, 0x00],
                 marker: Marker::Circle,
                 points: points.to_vec(),
             }],
+            ..Chart::default()
         }
     }
 
@@ -162,8 +167,8 @@ mod tests {
             .unwrap();
         // Two points and the sample in the legend.
         assert_eq!(svg.matches("<circle").count(), 3);
-        // The plotting area begins at x = 8 + 66 and y = 44 and ends 28 from the right and 54 from the bottom edge.
-        assert!(svg.contains("cx=\"74\" cy=\"325\""), "{svg}");
+        // The plotting area begins at x = 8 + 66 and y = 44 and ends 28 from the right and 52 from the bottom edge.
+        assert!(svg.contains("cx=\"74\" cy=\"327\""), "{svg}");
         assert!(svg.contains("cx=\"691\" cy=\"44\""), "{svg}");
     }
 

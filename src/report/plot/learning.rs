@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::canvas::Size;
 use super::curves::{Chart, Curve};
 use crate::error::Result;
 use crate::report::method_style::{display_name, method_colour, method_marker};
@@ -14,12 +15,14 @@ pub type Run<'a> = (&'a str, &'a [Record]);
 ///
 /// # Errors
 /// If the drawing library fails.
-pub fn accuracy_curves(runs: &[Run]) -> Result<String> {
+pub fn accuracy_curves(runs: &[Run], size: Size) -> Result<String> {
     let chart = Chart {
         title: "Target accuracy while training".into(),
         x_title: "training steps".into(),
         y_title: "target accuracy (%)".into(),
         from_zero: false,
+        x_range: Some((0.0, planned_steps(runs))),
+        size,
         curves: curves(runs, |record| match record {
             Record::Test {
                 step,
@@ -36,12 +39,14 @@ pub fn accuracy_curves(runs: &[Run]) -> Result<String> {
 ///
 /// # Errors
 /// If the drawing library fails.
-pub fn loss_curves(runs: &[Run], name: &str) -> Result<String> {
+pub fn loss_curves(runs: &[Run], name: &str, size: Size) -> Result<String> {
     let chart = Chart {
         title: format!("Loss: {}", name.replace('_', " ")),
         x_title: "training steps".into(),
         y_title: "loss (mean since last point)".into(),
         from_zero: true,
+        x_range: Some((0.0, planned_steps(runs))),
+        size,
         curves: curves(runs, |record| match record {
             Record::Train { step, losses, .. } => losses.get(name).map(|loss| (*step, *loss)),
             _ => None,
@@ -64,6 +69,18 @@ pub fn loss_names(runs: &[Run]) -> Vec<String> {
     let mut names: Vec<String> = names.into_iter().cloned().collect();
     names.sort_by_key(|name| name != "total");
     names
+}
+
+/// The length of the longest run, so that the axis of a chart that is drawn while training does not jump.
+fn planned_steps(runs: &[Run]) -> f64 {
+    let records = runs.iter().flat_map(|(_, records)| *records);
+    let steps = records.map(|record| match record {
+        Record::Start { steps, .. } => *steps,
+        Record::Train { step, .. } | Record::Test { step, .. } | Record::Finish { step, .. } => {
+            *step
+        }
+    });
+    steps.max().unwrap_or(0) as f64
 }
 
 fn curves(runs: &[Run], point_of: impl Fn(&Record) -> Option<(usize, f64)>) -> Vec<Curve> {
@@ -146,16 +163,16 @@ mod tests {
         let aligned = [losses_at(10, &["alignment", "classification", "total"])];
         let runs: [Run; 2] = [("source-only", &plain), ("dannp", &aligned)];
         assert_eq!(loss_names(&runs), ["total", "alignment", "classification"]);
-        let svg = loss_curves(&runs, "alignment").unwrap();
+        let svg = loss_curves(&runs, "alignment", Size::Wide).unwrap();
         assert!(svg.contains("DANNP") && !svg.contains("Source only"));
-        let svg = loss_curves(&runs, "total").unwrap();
+        let svg = loss_curves(&runs, "total", Size::Wide).unwrap();
         assert!(svg.contains("DANNP") && svg.contains("Source only"));
     }
 
     #[test]
     fn accuracy_curves_have_their_method_s_colour() {
         let records = [test_at(10, 50.0), test_at(20, 60.0)];
-        let svg = accuracy_curves(&[("dannp", &records)]).unwrap();
+        let svg = accuracy_curves(&[("dannp", &records)], Size::Narrow).unwrap();
         assert!(svg.contains("#E69F00"), "{svg}");
         assert!(svg.contains("target accuracy (%)"), "{svg}");
     }

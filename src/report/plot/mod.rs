@@ -7,5 +7,6 @@ mod learning;
 mod ticks;
 
 pub use bars::{Bar, Bars, Direction};
+pub use canvas::Size;
 pub use curves::{Chart, Curve};
 pub use learning::{Run, accuracy_curves, loss_curves, loss_names};
