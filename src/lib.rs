@@ -1,10 +1,12 @@
 //! Task-oriented alignment for unsupervised domain adaptation.
 #![deny(missing_docs)]
 
+pub mod config;
 pub mod data;
 pub mod error;
 pub mod explain;
 pub mod files;
+pub mod main_job;
 pub mod method;
 pub mod model;
 pub mod nn;

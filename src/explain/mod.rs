@@ -2,4 +2,5 @@
 
 pub mod attention;
 pub mod grad_cam;
+pub mod look;
 pub mod overlay;

@@ -1,5 +1,6 @@
 //! Residual networks (He et al. 2015) under torchvision's tensor names, and the small one of Mini Office-Home.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 use candle_core::{DType, Result, Tensor};
@@ -15,8 +16,9 @@ use crate::nn::parameters::{Group, Parameter};
 use crate::random::Generator;
 
 /// Which backbone extracts the feature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum BackboneKind {
     /// For 40×40 pictures: a 3×3 stem and four stages of one block, 16 to 128 channels; 0.3 million weights.
     Small,
@@ -28,6 +30,12 @@ pub enum BackboneKind {
     ResNet50,
     /// 42 million weights, 2048 channels: the paper's for DomainNet.
     ResNet101,
+}
+
+impl fmt::Display for BackboneKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl BackboneKind {

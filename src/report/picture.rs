@@ -15,25 +15,31 @@ use crate::error::{Result, complain};
 pub fn png_uri(picture: &RgbImage, longest: u32) -> Result<String> {
     let (width, height) = picture.dimensions();
     let side = width.max(height);
-    let mut png = Cursor::new(Vec::new());
-    let written = if side > longest {
+    let bytes = if side > longest {
         let shrunk =
             |length: u32| (u64::from(length) * u64::from(longest) / u64::from(side)).max(1) as u32;
-        imageops::thumbnail(picture, shrunk(width), shrunk(height))
-            .write_to(&mut png, ImageFormat::Png)
+        png_bytes(&imageops::thumbnail(picture, shrunk(width), shrunk(height)))?
     } else {
-        picture.write_to(&mut png, ImageFormat::Png)
+        png_bytes(picture)?
     };
-    written.map_err(|error| {
-        complain(
-            "a picture that can be stored as PNG",
-            format!("{width}×{height} pixels: {error}"),
-        )
-    })?;
-    Ok(format!(
-        "data:image/png;base64,{}",
-        STANDARD.encode(png.into_inner())
-    ))
+    Ok(format!("data:image/png;base64,{}", STANDARD.encode(bytes)))
+}
+
+/// A picture as the bytes of a PNG file.
+///
+/// # Errors
+/// If the picture has no pixels.
+pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>> {
+    let mut png = Cursor::new(Vec::new());
+    picture
+        .write_to(&mut png, ImageFormat::Png)
+        .map_err(|error| {
+            complain(
+                "a picture that can be stored as PNG",
+                format!("{}×{} pixels: {error}", picture.width(), picture.height()),
+            )
+        })?;
+    Ok(png.into_inner())
 }
 
 /// An SVG as a data URI.

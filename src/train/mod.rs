@@ -1,3 +1,15 @@
 //! Running a method: the loop, its tests, what it writes down and how it resumes.
+//!
+//! [`session::Session`] makes a run's parts from its configuration; [`trainer::Trainer`] is the loop over them;
+//! [`run::RunFolder`] listens to the loop and keeps what a run leaves behind.
 
+pub mod checkpoint;
+pub mod clock;
+pub mod evaluate;
+pub mod observer;
+pub mod pretrain;
+pub mod progress;
 pub mod record;
+pub mod run;
+pub mod session;
+pub mod trainer;

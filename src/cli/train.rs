@@ -1,0 +1,64 @@
+//! `toalign train`: one run in its folder.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use toalign::Result;
+use toalign::config::{Overlay, Preset};
+use toalign::train::run::RunFolder;
+use toalign::train::session::Session;
+
+use super::bar::Bar;
+use super::say::{remark, say};
+
+const EXAMPLES: &str = "\
+Examples:
+  toalign train --data mini --task Cl-Rw --method dannp --toalign --seed 1 --out runs
+  toalign train --data mini --task Cl-Rw --method dannp --toalign --seed 1 --out runs --resume
+  toalign train --config my-run.toml --steps 2000
+A file for --config has one `key = value` line per setting; its keys are the flags with _ in place of -.";
+
+/// All settings, and where the run goes.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Train {
+    /// Starting point of all settings [default: mini for the data mini, else office-home].
+    #[arg(long)]
+    preset: Option<Preset>,
+    /// A TOML file of settings, laid over the preset; flags are laid over the file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of all runs; this one goes to DIR/<data>/<task>/<method>/<seed>.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    out: PathBuf,
+    /// Go on from the run's last checkpoint.
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    settings: Overlay,
+}
+
+impl Train {
+    /// Trains to the end and prints the outcome.
+    pub fn run(self) -> Result<()> {
+        let config = self.settings.over(self.preset, self.config.as_deref())?;
+        let session = Session::new(config)?;
+        remark(&session.task.remarks);
+        let folder = RunFolder::path_of(&self.out, &session.config);
+        say(format!("run: {}", folder.display()))?;
+        let mut bar = Bar::over(session.config.steps);
+        let outcome = session.run_in(&self.out, self.resume, &mut [&mut bar])?;
+        bar.finish();
+        if outcome.was_finished {
+            say("this run was finished before; nothing was done")?;
+        }
+        let summary = outcome.summary;
+        if let (Some(last), Some(best)) = (summary.last_accuracy, summary.best) {
+            say(format!(
+                "target accuracy: last {last:.1} %, best {:.1} % after step {} (oracle: chosen by target labels)",
+                best.accuracy, best.step
+            ))?;
+        }
+        say(format!("{:.3} seconds per step", summary.seconds_per_step))
+    }
+}

@@ -1,0 +1,209 @@
+//! Every number of a run in one place: its unit, its default, and where the default comes from.
+//!
+//! The same struct is the TOML file (its keys), the command line (its flags) and the record in the run's folder:
+//! a field that is written here is known to all three. Three layers decide a value: the preset, then the file,
+//! then the flags ([`layers`]); the result is checked once ([`RunConfig::validate`]).
+
+use clap::ArgAction::Set;
+use serde::{Deserialize, Serialize};
+
+pub mod check;
+pub mod choices;
+pub mod layers;
+
+pub use crate::model::resnet::BackboneKind;
+pub use choices::{Baseline, DataSource, Weights};
+pub use layers::{Overlay, Preset};
+
+/// All settings of one run. "Published" means the code of microsoft/UDA, "mini" our offline default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Pictures: `mini` (rendered by seed, nothing to download) or `folder:PATH` with PATH/<domain>/<class>/<picture>.
+    #[arg(long, help_heading = "What to train")]
+    pub data: DataSource,
+    /// Source and target domain, as in `Ar-Pr`: names of the domains, or their beginnings.
+    #[arg(long, help_heading = "What to train")]
+    pub task: String,
+    /// What is trained.
+    #[arg(long, help_heading = "What to train")]
+    pub method: Baseline,
+    /// Align the task-oriented part of the source feature (ToAlign, equations 3 to 5); for dann, dannp and hda.
+    #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub toalign: bool,
+    /// Weigh samples by exp(-entropy) in the alignment loss [default: true, except for dann: false (published)].
+    #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entropy_conditioning: Option<bool>,
+    /// Decides every random number: initial values, order, crops, flips, dropout [published: 123; mini: 0].
+    #[arg(long, help_heading = "What to train")]
+    pub seed: u64,
+
+    /// Length of the run in steps; the schedules stretch over it [published: 8000; mini: 500].
+    #[arg(long, help_heading = "Length")]
+    pub steps: usize,
+    /// Steps between tests on the whole source and target [published: 500; mini: 100].
+    #[arg(long, help_heading = "Length")]
+    pub test_every: usize,
+    /// Steps between lines of training losses in metrics.jsonl [50; mini: 10].
+    #[arg(long, help_heading = "Length")]
+    pub log_every: usize,
+    /// Steps between checkpoints, from which --resume goes on [500; mini: 100].
+    #[arg(long, help_heading = "Length")]
+    pub checkpoint_every: usize,
+
+    /// Pictures of each domain per step [published: 36; mini: 32].
+    #[arg(long, help_heading = "Data")]
+    pub batch_size: usize,
+    /// Pictures per batch in tests [published: 36; mini: 60].
+    #[arg(long, help_heading = "Data")]
+    pub test_batch_size: usize,
+    /// Side in pixels to which pictures are resized, aspect ratio not kept [published: 256; mini: 40].
+    #[arg(long, help_heading = "Data")]
+    pub resize: usize,
+    /// Pixels of repeated border added on each side before the random crop [published: 0; mini: 3].
+    #[arg(long, help_heading = "Data")]
+    pub pad: usize,
+    /// Side in pixels of the crop: random in training, central in tests [published: 224; mini: 40].
+    #[arg(long, help_heading = "Data")]
+    pub crop: usize,
+    /// Mirror half of the training pictures [published: true].
+    #[arg(long, help_heading = "Data", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub flip: bool,
+    /// Threads that decode pictures ahead of the training step; has no influence on the result [2].
+    #[arg(long, help_heading = "Data")]
+    pub workers: usize,
+    /// Leave out pictures that cannot be read, instead of stopping; they are counted and named.
+    #[arg(long, help_heading = "Data", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub skip_bad_images: bool,
+
+    /// The feature extractor [published: resnet50; mini: small].
+    #[arg(long, help_heading = "Network")]
+    pub backbone: BackboneKind,
+    /// Where the backbone starts: `pretrained`, `none` (random), or a .safetensors or .pth file under PyTorch's names.
+    #[arg(long, help_heading = "Network")]
+    pub weights: Weights,
+    /// Width of the discriminator's two hidden layers [published: 1024; mini: 256].
+    #[arg(long, help_heading = "Network")]
+    pub discriminator_hidden: usize,
+    /// Chance that a hidden unit of the discriminator is dropped in training [published: 0.5].
+    #[arg(long, help_heading = "Network")]
+    pub dropout: f64,
+
+    /// Initial learning rate of the backbone, per step [published: 1e-3; mini: 7e-3].
+    #[arg(long, help_heading = "Optimiser")]
+    pub learning_rate: f64,
+    /// Factor on the learning rate for the heads [published: 10].
+    #[arg(long, help_heading = "Optimiser")]
+    pub head_multiplier: f64,
+    /// Factor on the learning rate for the discriminator [published: 10].
+    #[arg(long, help_heading = "Optimiser")]
+    pub discriminator_multiplier: f64,
+    /// Momentum of SGD [published: 0.9].
+    #[arg(long, help_heading = "Optimiser")]
+    pub momentum: f64,
+    /// Nesterov's form of the momentum [published: true].
+    #[arg(long, help_heading = "Optimiser", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub nesterov: bool,
+    /// Weight decay on every trained tensor, added to the gradient [published: 5e-4].
+    #[arg(long, help_heading = "Optimiser")]
+    pub weight_decay: f64,
+    /// γ of lr·(1 + γp)^-power, p = step / steps [published: 10].
+    #[arg(long, help_heading = "Optimiser")]
+    pub learning_rate_gamma: f64,
+    /// Power of lr·(1 + γp)^-power [published: 0.75].
+    #[arg(long, help_heading = "Optimiser")]
+    pub learning_rate_power: f64,
+
+    /// Factor on the alignment loss [default: 1; published DANN: 0.1, also in the preset office-home].
+    #[arg(long, help_heading = "Loss")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment_weight: Option<f64>,
+    /// γ of the gradient reversal's coefficient 2/(1 + exp(-γp)) - 1 [published: 10].
+    #[arg(long, help_heading = "Loss")]
+    pub reversal_gamma: f64,
+}
+
+impl RunConfig {
+    /// The paper's setting on Office-Home, as the published code has it (HDA; ToAlign is a switch on top).
+    pub fn office_home() -> Self {
+        Self {
+            data: DataSource::Folder("office_home".into()),
+            task: "Ar-Pr".into(),
+            method: Baseline::Hda,
+            toalign: false,
+            entropy_conditioning: None,
+            seed: 123,
+            steps: 8000,
+            test_every: 500,
+            log_every: 50,
+            checkpoint_every: 500,
+            batch_size: 36,
+            test_batch_size: 36,
+            resize: 256,
+            pad: 0,
+            crop: 224,
+            flip: true,
+            workers: 2,
+            skip_bad_images: false,
+            backbone: BackboneKind::ResNet50,
+            weights: Weights::Pretrained,
+            discriminator_hidden: 1024,
+            dropout: 0.5,
+            learning_rate: 1e-3,
+            head_multiplier: 10.0,
+            discriminator_multiplier: 10.0,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            learning_rate_gamma: 10.0,
+            learning_rate_power: 0.75,
+            alignment_weight: None,
+            reversal_gamma: 10.0,
+        }
+    }
+
+    /// The offline default: Mini Office-Home, found by experiment to show adaptation within a minute per run.
+    pub fn mini() -> Self {
+        Self {
+            data: DataSource::Mini,
+            task: "Cl-Rw".into(),
+            seed: 0,
+            steps: 500,
+            test_every: 100,
+            log_every: 10,
+            checkpoint_every: 100,
+            batch_size: 32,
+            test_batch_size: 60,
+            resize: 40,
+            pad: 3,
+            crop: 40,
+            backbone: BackboneKind::Small,
+            discriminator_hidden: 256,
+            learning_rate: 7e-3,
+            alignment_weight: Some(1.0),
+            ..Self::office_home()
+        }
+    }
+
+    /// The method's name as reports and folders write it, such as `hda+toalign`.
+    pub fn method_name(&self) -> String {
+        let toalign = if self.toalign { "+toalign" } else { "" };
+        format!("{}{toalign}", self.method)
+    }
+
+    /// Whether the alignment loss weighs samples by their entropy: as set, or as published for this method.
+    pub fn conditions_on_entropy(&self) -> bool {
+        self.entropy_conditioning
+            .unwrap_or(self.method != Baseline::Dann)
+    }
+
+    /// The factor on the alignment loss: as set, or as published for this method.
+    pub fn alignment_factor(&self) -> f64 {
+        let published = match self.method {
+            Baseline::Dann => 0.1,
+            _ => 1.0,
+        };
+        self.alignment_weight.unwrap_or(published)
+    }
+}

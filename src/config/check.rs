@@ -1,0 +1,101 @@
+//! The check at the door: after it, no setting has to be doubted again.
+
+use super::{Baseline, RunConfig};
+use crate::error::{Result, complain};
+
+impl RunConfig {
+    /// Checks every setting that can be wrong by itself.
+    ///
+    /// # Errors
+    /// Names the first key whose value cannot be meant, and what it should be.
+    ///
+    /// ```
+    /// use toalign::config::RunConfig;
+    /// let config = RunConfig { learning_rate: f64::NAN, ..RunConfig::mini() };
+    /// let message = config.validate().unwrap_err().to_string();
+    /// assert!(message.starts_with("learning_rate (--learning-rate): expected a number of at least 0, found NaN"));
+    /// ```
+    pub fn validate(&self) -> Result<()> {
+        for (key, value) in [
+            ("steps", self.steps),
+            ("test_every", self.test_every),
+            ("log_every", self.log_every),
+            ("checkpoint_every", self.checkpoint_every),
+            ("batch_size", self.batch_size),
+            ("test_batch_size", self.test_batch_size),
+            ("resize", self.resize),
+            ("crop", self.crop),
+            ("workers", self.workers),
+            ("discriminator_hidden", self.discriminator_hidden),
+        ] {
+            require(value >= 1, key, "a whole number of at least 1", value)?;
+        }
+        for (key, value) in [
+            ("learning_rate", self.learning_rate),
+            ("head_multiplier", self.head_multiplier),
+            ("discriminator_multiplier", self.discriminator_multiplier),
+            ("weight_decay", self.weight_decay),
+            ("learning_rate_gamma", self.learning_rate_gamma),
+            ("learning_rate_power", self.learning_rate_power),
+            ("alignment_weight", self.alignment_factor()),
+            ("reversal_gamma", self.reversal_gamma),
+        ] {
+            let fine = value.is_finite() && value >= 0.0;
+            require(fine, key, "a number of at least 0", value)?;
+        }
+        for (key, value) in [("momentum", self.momentum), ("dropout", self.dropout)] {
+            let fine = (0.0..1.0).contains(&value);
+            require(
+                fine,
+                key,
+                "a number from 0 up to, but not including, 1",
+                value,
+            )?;
+        }
+        for (key, value) in [
+            ("resize", self.resize),
+            ("pad", self.pad),
+            ("crop", self.crop),
+        ] {
+            require(value <= 10_000, key, "at most 10000 pixels", value)?;
+        }
+        require(
+            self.crop <= self.resize + 2 * self.pad,
+            "crop",
+            &format!("at most resize + 2·pad = {}", self.resize + 2 * self.pad),
+            self.crop,
+        )?;
+        require(
+            self.seed <= i64::MAX as u64,
+            "seed",
+            "at most 9223372036854775807 (TOML's largest integer)",
+            self.seed,
+        )?;
+        require(
+            self.momentum > 0.0 || !self.nesterov,
+            "nesterov",
+            "false where momentum is 0",
+            self.nesterov,
+        )?;
+        let aligns = !matches!(self.method, Baseline::SourceOnly | Baseline::TargetBnOnly);
+        require(
+            aligns || !self.toalign,
+            "toalign",
+            "a method that aligns (dann, dannp or hda)",
+            self.method,
+        )
+    }
+}
+
+fn require(fine: bool, key: &str, expected: &str, found: impl std::fmt::Display) -> Result<()> {
+    if fine {
+        return Ok(());
+    }
+    let flag = key.replace('_', "-");
+    Err(complain(expected, found.to_string())
+        .at(format!("{key} (--{flag})"))
+        .advice(format!(
+            "change {key} in the configuration file, or give --{flag}"
+        ))
+        .into())
+}

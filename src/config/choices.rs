@@ -1,0 +1,145 @@
+//! The settings that are a choice among names: data, method, backbone, initial weights.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, complain};
+
+/// Where the pictures come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum DataSource {
+    /// Mini Office-Home, rendered by seed.
+    Mini,
+    /// A folder of domain folders of class folders.
+    Folder(PathBuf),
+}
+
+impl DataSource {
+    /// A short name for folders and tables: `mini`, or the folder's own name.
+    pub fn short_name(&self) -> String {
+        match self {
+            Self::Mini => "mini".into(),
+            Self::Folder(path) => path
+                .canonicalize()
+                .unwrap_or_else(|_| path.clone())
+                .file_name()
+                .map_or("folder".into(), |name| name.to_string_lossy().into_owned()),
+        }
+    }
+}
+
+impl FromStr for DataSource {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.split_once(':') {
+            None if text == "mini" => Ok(Self::Mini),
+            Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
+            _ => Err(complain("mini or folder:PATH", format!("'{text}'"))
+                .advice("write mini, or folder: followed by the folder that holds the domains")
+                .into()),
+        }
+    }
+}
+
+impl TryFrom<String> for DataSource {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<DataSource> for String {
+    fn from(data: DataSource) -> Self {
+        data.to_string()
+    }
+}
+
+impl fmt::Display for DataSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mini => f.write_str("mini"),
+            Self::Folder(path) => write!(f, "folder:{}", path.display()),
+        }
+    }
+}
+
+/// What is trained; ToAlign is a switch of its own on top of the last three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Baseline {
+    /// Cross entropy on the source, nothing else
+    SourceOnly,
+    /// As source-only, but target batches pass through the batch norms: a control
+    TargetBnOnly,
+    /// Adversarial alignment of features (Ganin & Lempitsky 2015)
+    Dann,
+    /// Adversarial alignment of class probabilities with entropy conditioning
+    Dannp,
+    /// Heuristic domain adaptation (Cui et al. 2020) on top of dannp
+    Hda,
+}
+
+impl fmt::Display for Baseline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SourceOnly => "source-only",
+            Self::TargetBnOnly => "target-bn-only",
+            Self::Dann => "dann",
+            Self::Dannp => "dannp",
+            Self::Hda => "hda",
+        })
+    }
+}
+
+/// Where the backbone's initial weights come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Weights {
+    /// The weights that belong to the backbone; those of `small` are part of this library.
+    Pretrained,
+    /// Random, by the seed.
+    None,
+    /// A safetensors or PyTorch file under PyTorch's names.
+    File(PathBuf),
+}
+
+impl From<String> for Weights {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "pretrained" => Self::Pretrained,
+            "none" => Self::None,
+            _ => Self::File(text.into()),
+        }
+    }
+}
+
+impl From<Weights> for String {
+    fn from(weights: Weights) -> Self {
+        weights.to_string()
+    }
+}
+
+impl FromStr for Weights {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.to_owned().into())
+    }
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pretrained => f.write_str("pretrained"),
+            Self::None => f.write_str("none"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}

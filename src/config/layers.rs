@@ -1,0 +1,351 @@
+//! Preset, file, flags: three layers, the later one wins.
+
+use std::path::Path;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use toml::de::DeTable;
+
+use super::{DataSource, RunConfig};
+use crate::error::{Result, complain, file_error, nearest};
+
+/// A named starting point for all settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// The offline default: pictures of 40×40, the small backbone
+    Mini,
+    /// The paper's setting: pictures of 224×224, ResNet-50
+    OfficeHome,
+}
+
+impl Preset {
+    /// Its settings.
+    pub fn config(self) -> RunConfig {
+        match self {
+            Self::Mini => RunConfig::mini(),
+            Self::OfficeHome => RunConfig::office_home(),
+        }
+    }
+}
+
+/// The settings given on the command line: a flag for every field of [`RunConfig`], none of them required.
+#[derive(Debug, Clone, Default)]
+pub struct Overlay(ArgMatches);
+
+impl Overlay {
+    /// The preset, overlaid by the file (if any), overlaid by these flags; checked.
+    ///
+    /// Without a preset, `mini` data gets the preset `mini` and a folder gets `office-home`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, a key is unknown (the nearest is named), or a value cannot be meant.
+    pub fn over(&self, preset: Option<Preset>, file: Option<&Path>) -> Result<RunConfig> {
+        let preset = match preset {
+            Some(preset) => preset,
+            None => match self.over_layers(RunConfig::mini(), file)?.data {
+                DataSource::Mini => Preset::Mini,
+                DataSource::Folder(_) => Preset::OfficeHome,
+            },
+        };
+        let config = self.over_layers(preset.config(), file)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn over_layers(&self, preset: RunConfig, file: Option<&Path>) -> Result<RunConfig> {
+        let mut config = match file {
+            Some(file) => preset.overlaid_by_file(file)?,
+            None => preset,
+        };
+        config
+            .update_from_arg_matches(&self.0)
+            .map_err(|error| complain("flags that clap accepts", error.to_string()))?;
+        Ok(config)
+    }
+}
+
+impl FromArgMatches for Overlay {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        Ok(Self(matches.clone()))
+    }
+
+    fn update_from_arg_matches(
+        &mut self,
+        matches: &ArgMatches,
+    ) -> std::result::Result<(), clap::Error> {
+        self.0 = matches.clone();
+        Ok(())
+    }
+}
+
+impl Args for Overlay {
+    fn augment_args(command: Command) -> Command {
+        // "--learning-rate -1" deserves our own message, not one about an unknown flag -1.
+        let command = RunConfig::augment_args_for_update(command);
+        RunConfig::keys().into_iter().fold(command, |command, key| {
+            command.mut_arg(key, |argument| argument.allow_negative_numbers(true))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl RunConfig {
+    /// The names of all settings: the keys of the file, and with `-` for `_` the flags.
+    pub fn keys() -> Vec<String> {
+        RunConfig::augment_args_for_update(Command::new("keys"))
+            .get_arguments()
+            .map(|argument| argument.get_id().to_string())
+            .collect()
+    }
+
+    /// These settings, with those that a TOML file names replaced.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is no TOML, a key is unknown, or a value has the wrong type; with `file:line`.
+    pub fn overlaid_by_file(&self, file: &Path) -> Result<Self> {
+        let text =
+            std::fs::read_to_string(file).map_err(|error| file_error("read", file, error))?;
+        self.overlaid_by(&text, file)
+    }
+
+    /// As [`RunConfig::overlaid_by_file`], for text that was read from `file`.
+    ///
+    /// # Errors
+    /// If it is no TOML, a key is unknown, or a value has the wrong type; with `file:line`.
+    pub fn overlaid_by(&self, text: &str, file: &Path) -> Result<Self> {
+        let no_toml = |error: toml::de::Error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            complain("a TOML file of 'key = value' lines", error.message().trim())
+                .at_line(file, line_of(text, offset))
+        };
+        let spans = DeTable::parse(text).map_err(no_toml)?;
+        let values: toml::Table = text.parse().map_err(no_toml)?;
+        let known = Self::keys();
+        let mut config = self.clone();
+        for (key, _) in spans.get_ref() {
+            let line = line_of(text, key.span().start);
+            let name: &str = key.get_ref();
+            if !known.iter().any(|other| other == name) {
+                let advice = match nearest(name, known.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("the keys are {}", known.join(", ")),
+                };
+                return Err(complain("the name of a setting", format!("'{name}'"))
+                    .at_line(file, line)
+                    .advice(advice)
+                    .into());
+            }
+            let mut table = config.to_table()?;
+            table.insert(name.to_owned(), values[name].clone());
+            config = table.try_into().map_err(|error: toml::de::Error| {
+                complain(
+                    format!("a valid value for '{name}'"),
+                    error.message().trim(),
+                )
+                .at_line(file, line)
+            })?;
+        }
+        Ok(config)
+    }
+
+    /// All settings as a TOML file.
+    ///
+    /// # Errors
+    /// If a number does not fit TOML; [`RunConfig::validate`] excludes that.
+    pub fn to_toml(&self) -> Result<String> {
+        Ok(toml::to_string(self)
+            .map_err(|error| complain("settings that fit TOML", error.to_string()))?)
+    }
+
+    /// The settings whose values differ, as `(key, ours, theirs)`.
+    ///
+    /// # Errors
+    /// As [`RunConfig::to_toml`].
+    pub fn differences(&self, other: &Self) -> Result<Vec<(String, String, String)>> {
+        let (ours, theirs) = (self.to_table()?, other.to_table()?);
+        let show = |table: &toml::Table, key: &str| {
+            table
+                .get(key)
+                .map_or("not set".to_owned(), toml::Value::to_string)
+        };
+        Ok(Self::keys()
+            .into_iter()
+            .filter(|key| ours.get(key) != theirs.get(key))
+            .map(|key| {
+                let (ours, theirs) = (show(&ours, &key), show(&theirs, &key));
+                (key, ours, theirs)
+            })
+            .collect())
+    }
+
+    fn to_table(&self) -> Result<toml::Table> {
+        Ok(toml::Table::try_from(self)
+            .map_err(|error| complain("settings that fit TOML", error.to_string()))?)
+    }
+}
+
+/// The line, from 1, in which byte `offset` lies.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        overlay: Overlay,
+    }
+
+    fn layered(file: &str, flags: &[&str]) -> Result<RunConfig> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        std::fs::write(&path, file).unwrap();
+        let arguments = std::iter::once("toalign").chain(flags.iter().copied());
+        let flags = Flags::try_parse_from(arguments).unwrap();
+        flags.overlay.over(None, Some(&path))
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_preset() {
+        let config = layered(
+            "steps = 40\nlearning_rate = 1\ntoalign = true\nmethod = \"dannp\"",
+            &["--steps", "50", "--flip=false"],
+        )
+        .unwrap();
+        let expected = RunConfig {
+            steps: 50,
+            learning_rate: 1.0,
+            toalign: true,
+            flip: false,
+            method: crate::config::Baseline::Dannp,
+            ..RunConfig::mini()
+        };
+        assert_eq!(config, expected);
+        assert!(layered("toalign = false", &["--toalign"]).unwrap().toalign);
+        assert!(
+            !layered("toalign = true", &["--toalign=false"])
+                .unwrap()
+                .toalign
+        );
+    }
+
+    #[test]
+    fn a_folder_gets_the_papers_preset() {
+        let config = layered("data = \"folder:/pictures\"", &[]).unwrap();
+        assert_eq!(config.steps, 8000);
+        assert_eq!(config.data, DataSource::Folder("/pictures".into()));
+    }
+
+    #[test]
+    fn a_written_configuration_reads_as_itself() {
+        for config in [RunConfig::mini(), RunConfig::office_home()] {
+            let text = config.to_toml().unwrap();
+            assert_eq!(
+                config.overlaid_by(&text, Path::new("config.toml")).unwrap(),
+                config
+            );
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_line_and_the_nearest_key() {
+        let message = layered("steps = 10\n\nlearning_rat = 0.1", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("run.toml:3: expected the name of a setting, found 'learning_rat'"),
+            "{message}"
+        );
+        assert!(
+            message.contains("did you mean 'learning_rate'?"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_named_with_its_line() {
+        let message = layered("steps = 10\nbatch_size = \"many\"", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("run.toml:2: expected a valid value for 'batch_size'"),
+            "{message}"
+        );
+        let message = layered("steps = 10\nmethod = \"dan\"", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("run.toml:2") && message.contains("dannp"),
+            "{message}"
+        );
+        let message = layered("steps = 10\nsteps 5", &[]).unwrap_err().to_string();
+        assert!(
+            message.contains("run.toml:2: expected a TOML file"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn values_that_cannot_be_meant_are_refused_by_name() {
+        for (file, start) in [
+            (
+                "learning_rate = -1.0",
+                "learning_rate (--learning-rate): expected a number of at least 0, found -1",
+            ),
+            (
+                "weight_decay = nan",
+                "weight_decay (--weight-decay): expected a number of at least 0, found NaN",
+            ),
+            (
+                "alignment_weight = -0.5",
+                "alignment_weight (--alignment-weight): expected a number of at least 0",
+            ),
+            (
+                "batch_size = 0",
+                "batch_size (--batch-size): expected a whole number of at least 1, found 0",
+            ),
+            (
+                "dropout = 1.0",
+                "dropout (--dropout): expected a number from 0 up to",
+            ),
+            (
+                "crop = 47",
+                "crop (--crop): expected at most resize + 2·pad = 46, found 47",
+            ),
+            (
+                "method = \"source-only\"\ntoalign = true",
+                "toalign (--toalign): expected a method that aligns (dann, dannp or hda), found source-only",
+            ),
+        ] {
+            let message = layered(file, &[]).unwrap_err().to_string();
+            assert!(message.starts_with(start), "{message}");
+        }
+    }
+
+    #[test]
+    fn differences_are_named() {
+        let other = RunConfig {
+            steps: 7,
+            alignment_weight: None,
+            ..RunConfig::mini()
+        };
+        let found = RunConfig::mini().differences(&other).unwrap();
+        assert_eq!(found[0], ("steps".into(), "500".into(), "7".into()));
+        assert_eq!(
+            found[1],
+            ("alignment_weight".into(), "1.0".into(), "not set".into())
+        );
+        assert_eq!(found.len(), 2);
+    }
+}

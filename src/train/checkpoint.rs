@@ -1,0 +1,373 @@
+//! Checkpoints: one safetensors file with everything that a resumed run needs.
+//!
+//! `base_net.*` and `d_net.*` hold weights and running statistics, `momentum.*` the optimiser's state of the tensor of
+//! that name; all under PyTorch's names and in PyTorch's layout. The rest is TOML in the file's metadata, under
+//! `toalign` ([`Header`]). Generator states and the data cursor are functions of (seed, step): see [`Progress`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::safetensors::Load;
+use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+
+use super::progress::Progress;
+use crate::config::RunConfig;
+use crate::error::{Result, complain, file_error};
+use crate::files::write_atomically;
+use crate::model::weights;
+use crate::nn::parameters::Parameter;
+
+/// The version of the layout of a checkpoint; a file of another version is refused.
+pub const FORMAT: u32 = 1;
+
+const METADATA_KEY: &str = "toalign";
+const MOMENTUM: &str = "momentum.";
+
+/// What a checkpoint says about itself beside its tensors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// The task's short name, such as `Cl-Rw`.
+    pub task: String,
+    /// Class names by label.
+    pub classes: Vec<String>,
+    /// Step, accuracies and open sums.
+    pub progress: Progress,
+    /// All settings of the run; backbone, method and seed among them.
+    pub config: RunConfig,
+}
+
+impl Header {
+    /// The header of a checkpoint that is taken now.
+    pub fn new(config: &RunConfig, task: &str, classes: &[String], progress: &Progress) -> Self {
+        Self {
+            format: FORMAT,
+            task: task.to_owned(),
+            classes: classes.to_vec(),
+            progress: progress.clone(),
+            config: config.clone(),
+        }
+    }
+}
+
+/// A checkpoint in memory; its tensors share nothing with the model.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// What it says about itself.
+    pub header: Header,
+    /// Every tensor by its name in the file.
+    pub tensors: BTreeMap<String, Tensor>,
+    place: PathBuf,
+}
+
+impl Checkpoint {
+    /// Copies `parameters` and `momentum` (by the parameter's name, in PyTorch's layout).
+    ///
+    /// # Errors
+    /// If candle cannot copy a tensor.
+    pub fn of(
+        header: Header,
+        parameters: &[Parameter],
+        momentum: &[(String, Tensor)],
+    ) -> Result<Self> {
+        let mut tensors = BTreeMap::new();
+        for parameter in parameters {
+            tensors.insert(parameter.name.clone(), parameter.to_file()?.copy()?);
+        }
+        for (name, value) in momentum {
+            tensors.insert(format!("{MOMENTUM}{name}"), value.copy()?);
+        }
+        Ok(Self {
+            header,
+            tensors,
+            place: "checkpoint".into(),
+        })
+    }
+
+    /// Writes it to `path`, atomically.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let header = toml::to_string(&self.header)
+            .map_err(|error| complain("a header that fits TOML", error.to_string()))?;
+        let notes = BTreeMap::from([(METADATA_KEY.to_owned(), header)]);
+        write_atomically(path, &weights::to_bytes(&self.tensors, notes)?)
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is truncated, is no checkpoint of ours, or has another format.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| file_error("read", path, error))?;
+        let damaged = |error: safetensors::SafeTensorError| {
+            complain(
+                "a complete checkpoint",
+                format!("{} bytes of a truncated or damaged file ({error})", bytes.len()),
+            )
+            .at(path.display())
+            .advice("take the other one of last.safetensors and best.safetensors, or start the run anew")
+        };
+        let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let header = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|entries| entries.get(METADATA_KEY));
+        let header = read_header(header, path)?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.iter() {
+            tensors.insert(name.to_owned(), view.load(&Device::Cpu)?);
+        }
+        Ok(Self {
+            header,
+            tensors,
+            place: path.to_owned(),
+        })
+    }
+
+    /// Checks that it was taken of the same kind of network.
+    ///
+    /// # Errors
+    /// If the backbone or the classes differ; the message names both sides.
+    pub fn require(&self, config: &RunConfig, classes: &[String]) -> Result<()> {
+        let theirs = &self.header;
+        if theirs.config.backbone != config.backbone {
+            return Err(complain(
+                format!("a checkpoint of the backbone {}", config.backbone),
+                theirs.config.backbone.to_string(),
+            )
+            .at(self.place.display())
+            .advice(format!(
+                "take a checkpoint of {}, or run with --backbone {}",
+                config.backbone, theirs.config.backbone
+            ))
+            .into());
+        }
+        if theirs.classes.len() != classes.len() {
+            return Err(complain(
+                format!("a checkpoint of {} classes", classes.len()),
+                format!("{} classes", theirs.classes.len()),
+            )
+            .at(self.place.display())
+            .advice(format!(
+                "take the data that it was trained on: {}, task {}",
+                theirs.config.data, theirs.task
+            ))
+            .into());
+        }
+        let differing = theirs.classes.iter().zip(classes).position(|(a, b)| a != b);
+        if let Some(label) = differing {
+            return Err(complain(
+                format!("the class '{}' under label {label}", classes[label]),
+                format!("'{}'", theirs.classes[label]),
+            )
+            .at(self.place.display())
+            .advice("take a checkpoint that was trained on the same classes in the same order")
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Sets every one of `parameters` to its value in the checkpoint.
+    ///
+    /// # Errors
+    /// If one is absent or has another shape.
+    pub fn load_into(&self, parameters: &[Parameter]) -> Result<()> {
+        weights::load(parameters, &self.tensors, &self.place)
+    }
+
+    /// The optimiser's state by the name of the tensor that it belongs to.
+    pub fn momentum(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(MOMENTUM)?, value)))
+    }
+}
+
+fn read_header(text: Option<&String>, path: &Path) -> Result<Header> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let Some(text) = text else {
+        return Err(complain(
+            "a checkpoint that toalign wrote",
+            "a safetensors file of another origin",
+        )
+        .at(path.display())
+        .advice("weights of a backbone are given with --weights")
+        .into());
+    };
+    let unreadable = |error: toml::de::Error| {
+        complain("a readable header", error.message().trim()).at(path.display())
+    };
+    let Version { format } = toml::from_str(text).map_err(unreadable)?;
+    if format != FORMAT {
+        return Err(complain(
+            format!("a checkpoint of format {FORMAT}"),
+            format!("format {format}"),
+        )
+        .at(path.display())
+        .advice("read it with the version of toalign that wrote it, or start the run anew")
+        .into());
+    }
+    Ok(toml::from_str(text).map_err(unreadable)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Var;
+
+    use super::*;
+    use crate::config::BackboneKind;
+    use crate::nn::parameters::{FileLayout, Group, Role};
+    use crate::train::progress::Best;
+
+    fn kernel() -> Parameter {
+        let values = Tensor::arange(0f32, 24f32, &Device::Cpu).unwrap();
+        let values = values.reshape((2, 2, 2, 3)).unwrap();
+        Parameter {
+            name: "base_net.conv1.weight".into(),
+            value: Var::from_tensor(&values).unwrap(),
+            role: Role::Trained(Group::Backbone),
+            layout: FileLayout::Kernel,
+        }
+    }
+
+    fn classes(count: usize) -> Vec<String> {
+        (0..count).map(|label| format!("class {label}")).collect()
+    }
+
+    fn checkpoint() -> Checkpoint {
+        let progress = Progress {
+            step: 7,
+            last_accuracy: Some(100.0 / 3.0),
+            best: Some(Best {
+                accuracy: 200.0 / 3.0,
+                step: 5,
+            }),
+            ..Progress::default()
+        };
+        let header = Header::new(&RunConfig::mini(), "Cl-Rw", &classes(3), &progress);
+        let momentum = (kernel().name, kernel().to_file().unwrap());
+        Checkpoint::of(header, &[kernel()], &[momentum]).unwrap()
+    }
+
+    fn saved() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        checkpoint().save(&path).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded_exactly() {
+        let (_folder, path) = saved();
+        let loaded = Checkpoint::load(&path).unwrap();
+        assert_eq!(loaded.header, checkpoint().header);
+        let stored = &loaded.tensors["base_net.conv1.weight"];
+        assert_eq!(stored.dims(), [2, 3, 2, 2]);
+        // Element [out 1, in 2, row 0, column 1] lies at [1, 0, 1, 2] in memory: 12 + 0 + 3 + 2.
+        let row = stored.get(1).unwrap().get(2).unwrap().get(0).unwrap();
+        assert_eq!(row.to_vec1::<f32>().unwrap(), [14.0, 17.0]);
+
+        let other = kernel();
+        other.value.set(&other.value.zeros_like().unwrap()).unwrap();
+        loaded.load_into(std::slice::from_ref(&other)).unwrap();
+        let values = other.value.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values, (0..24).map(|n| n as f32).collect::<Vec<_>>());
+        assert_eq!(loaded.momentum().next().unwrap().0, "base_net.conv1.weight");
+    }
+
+    #[test]
+    fn a_checkpoint_is_a_copy_and_the_same_bytes_each_time() {
+        let parameter = kernel();
+        let header = checkpoint().header;
+        let checkpoint = Checkpoint::of(header, std::slice::from_ref(&parameter), &[]).unwrap();
+        parameter
+            .value
+            .set(&parameter.value.zeros_like().unwrap())
+            .unwrap();
+        let sum = checkpoint.tensors[&parameter.name].sum_all().unwrap();
+        assert_eq!(sum.to_scalar::<f32>().unwrap(), 276.0);
+
+        let ((_a, first), (_b, second)) = (saved(), saved());
+        assert_eq!(
+            std::fs::read(first).unwrap(),
+            std::fs::read(second).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_truncated_file_is_named_at_every_length() {
+        let (_folder, path) = saved();
+        let bytes = std::fs::read(&path).unwrap();
+        for length in [0, 5, 100, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            let message = Checkpoint::load(&path).unwrap_err().to_string();
+            let expected = format!(
+                "{}: expected a complete checkpoint, found {length} bytes of a truncated or damaged file",
+                path.display()
+            );
+            assert!(message.starts_with(&expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn another_backbone_or_number_of_classes_is_named_on_both_sides() {
+        let config = RunConfig {
+            backbone: BackboneKind::ResNet50,
+            ..RunConfig::mini()
+        };
+        let message = checkpoint()
+            .require(&config, &classes(3))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("expected a checkpoint of the backbone resnet50, found small"),
+            "{message}"
+        );
+        let config = RunConfig::mini();
+        let message = checkpoint()
+            .require(&config, &classes(65))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("expected a checkpoint of 65 classes, found 3 classes"),
+            "{message}"
+        );
+        let mut names = classes(3);
+        names[1] = "Mug".into();
+        let message = checkpoint()
+            .require(&config, &names)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("expected the class 'Mug' under label 1, found 'class 1'"),
+            "{message}"
+        );
+        checkpoint().require(&config, &classes(3)).unwrap();
+    }
+
+    #[test]
+    fn another_format_is_refused_before_anything_else_is_read() {
+        let path = Path::new("last.safetensors");
+        let message = read_header(Some(&"format = 2\nnew = 1".into()), path)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("expected a checkpoint of format 1, found format 2"),
+            "{message}"
+        );
+        let message = read_header(None, path).unwrap_err().to_string();
+        assert!(
+            message.contains("found a safetensors file of another origin"),
+            "{message}"
+        );
+    }
+}

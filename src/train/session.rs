@@ -1,0 +1,254 @@
+//! From a configuration to the parts of a run: pictures, method, model.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device};
+
+use super::checkpoint::{Checkpoint, Header};
+use super::observer::{Kept, Observer};
+use super::record::Record;
+use super::run::{RunFolder, checkpoint_name, read_metrics};
+use super::trainer::{Summary, Trainer};
+use crate::config::{Baseline, DataSource, RunConfig, Weights};
+use crate::data::dataset::Task;
+use crate::data::transform::Transform;
+use crate::data::{folder, mini_home};
+use crate::error::{Result, complain};
+use crate::method::Method;
+use crate::method::alignment::Alignment;
+use crate::method::dann::Dann;
+use crate::method::dannp::Dannp;
+use crate::method::hda::Hda;
+use crate::method::source_only::{SourceOnly, TargetBatchNormOnly};
+use crate::model::resnet::BackboneKind;
+use crate::model::{Model, ModelSpec, weights};
+
+/// The parts of one run, ready to train.
+pub struct Session {
+    /// Its settings, checked; the task's name is the data set's short one.
+    pub config: RunConfig,
+    /// Its pictures.
+    pub task: Task,
+    /// What is trained.
+    pub model: Model,
+    /// How it is trained.
+    pub method: Box<dyn Method>,
+}
+
+/// How a run in its folder ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// Whether all steps had been done before, so that nothing was left to do.
+    pub was_finished: bool,
+    /// Where the run is now.
+    pub summary: Summary,
+}
+
+impl Session {
+    /// Opens the data and makes the model with its initial weights.
+    ///
+    /// # Errors
+    /// If a setting cannot be meant, the data or the weights cannot be read.
+    pub fn new(config: RunConfig) -> Result<Self> {
+        config.validate()?;
+        let task = open_task(&config)?;
+        let config = RunConfig {
+            task: task.name.clone(),
+            ..config
+        };
+        let model = make_model(&config, task.classes.len())?;
+        load_initial_weights(&model, &config)?;
+        Ok(Self {
+            method: make_method(&config),
+            config,
+            task,
+            model,
+        })
+    }
+
+    /// The loop at its start.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the momentum.
+    pub fn trainer(&self) -> Result<Trainer<'_>> {
+        Trainer::new(&self.config, &self.task, &self.model, self.method.as_ref())
+    }
+
+    /// Trains inside the run's folder under `root`, from the start or from the last checkpoint.
+    ///
+    /// A run that is finished already is left as it is; its summary is returned.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`] and [`Trainer::run`].
+    pub fn run_in(
+        &self,
+        root: &Path,
+        resume: bool,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Outcome> {
+        let mut trainer = self.trainer()?;
+        let (mut folder, checkpoint) = RunFolder::open(root, &self.config, resume)?;
+        if let Some(checkpoint) = checkpoint {
+            trainer.restore(&checkpoint)?;
+        }
+        let was_finished = trainer.progress().step >= self.config.steps;
+        let path = folder.path().to_owned();
+        let mut all: Vec<&mut dyn Observer> = vec![&mut folder];
+        for observer in observers {
+            all.push(*observer);
+        }
+        let mut summary = trainer.run(&mut all)?;
+        if was_finished {
+            let records = read_metrics(&path)?;
+            let seconds = records.iter().rev().find_map(seconds_per_step);
+            summary.seconds_per_step = seconds.unwrap_or(0.0);
+        }
+        Ok(Outcome {
+            folder: path,
+            was_finished,
+            summary,
+        })
+    }
+}
+
+/// The model of a trained run, without its data.
+pub struct Trained {
+    /// What its checkpoint says about itself: settings, classes, progress.
+    pub header: Header,
+    /// With the checkpoint's weights and running statistics.
+    pub model: Model,
+    checkpoint: Checkpoint,
+}
+
+impl Trained {
+    /// The model of the run in `folder`, as its last or best checkpoint has it.
+    ///
+    /// # Errors
+    /// If there is no such checkpoint, or it is truncated or of another format.
+    pub fn open(folder: &Path, kept: Kept) -> Result<Self> {
+        let path = folder.join(checkpoint_name(kept));
+        if !path.exists() {
+            return Err(complain("the folder of a run with a checkpoint", "none")
+                .at(path.display())
+                .advice("name the folder that `toalign train` printed; it is DIR/<data>/<task>/<method>/<seed>")
+                .into());
+        }
+        let checkpoint = Checkpoint::load(&path)?;
+        let header = checkpoint.header.clone();
+        header.config.validate()?;
+        let model = make_model(&header.config, header.classes.len())?;
+        checkpoint.load_into(&model.parameters())?;
+        Ok(Self {
+            header,
+            model,
+            checkpoint,
+        })
+    }
+
+    /// Checks that a task has the classes that the model was trained for.
+    ///
+    /// # Errors
+    /// If they differ in number or name.
+    pub fn require_classes(&self, classes: &[String]) -> Result<()> {
+        self.checkpoint.require(&self.header.config, classes)
+    }
+}
+
+/// What happens to a picture before the network sees it.
+pub fn transform(config: &RunConfig) -> Transform {
+    Transform {
+        resize: Some(config.resize as u32),
+        pad: config.pad as u32,
+        crop: config.crop as u32,
+        flip: config.flip,
+    }
+}
+
+/// The pictures of both domains.
+///
+/// # Errors
+/// If the data or a domain is absent.
+pub fn open_task(config: &RunConfig) -> Result<Task> {
+    match &config.data {
+        DataSource::Mini => mini_home::task(&config.task, &mini_home::Options::default()),
+        DataSource::Folder(path) => {
+            let options = folder::Options {
+                skip_bad_images: config.skip_bad_images,
+                background: None,
+            };
+            folder::task(path, &config.task, &options)
+        }
+    }
+}
+
+/// The method with its settings.
+pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
+    let alignment = Alignment {
+        toalign: config.toalign,
+        entropy_conditioning: config.conditions_on_entropy(),
+        weight: config.alignment_factor(),
+    };
+    match config.method {
+        Baseline::SourceOnly => Box::new(SourceOnly),
+        Baseline::TargetBnOnly => Box::new(TargetBatchNormOnly),
+        Baseline::Dann => Box::new(Dann { alignment }),
+        Baseline::Dannp => Box::new(Dannp { alignment }),
+        Baseline::Hda => Box::new(Hda { alignment }),
+    }
+}
+
+/// The model that the method needs, with random initial values.
+///
+/// # Errors
+/// If candle cannot allocate it.
+pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
+    let method = make_method(config);
+    let spec = ModelSpec {
+        backbone: config.backbone,
+        classes,
+        head: method.head(),
+        discriminator: method.discriminator_input(),
+        hidden: config.discriminator_hidden,
+        dropout: config.dropout,
+        dtype: DType::F32,
+    };
+    Model::new(&spec, config.seed)
+}
+
+/// Sets the backbone to the weights that the run starts from.
+fn load_initial_weights(model: &Model, config: &RunConfig) -> Result<()> {
+    let backbone = model.backbone.parameters();
+    match (&config.weights, config.backbone) {
+        (Weights::None, _) => Ok(()),
+        (Weights::File(path), _) => weights::load_backbone(&backbone, path),
+        (Weights::Pretrained, BackboneKind::Small) => {
+            let bytes = include_bytes!("../../weights/small.safetensors");
+            let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+            let place = Path::new("the built-in weights");
+            weights::load(&backbone, &tensors.into_iter().collect(), place)
+        }
+        (Weights::Pretrained, other) => Err(complain(
+            format!("a file with pretrained weights of {other}"),
+            "only those of small built in",
+        )
+        .at("weights (--weights)")
+        .advice(format!(
+            "--weights FILE with torchvision's {other} (.safetensors or .pth), or --weights none for random values"
+        ))
+        .into()),
+    }
+}
+
+fn seconds_per_step(record: &Record) -> Option<f64> {
+    match record {
+        Record::Finish {
+            seconds_per_step, ..
+        }
+        | Record::Train {
+            seconds_per_step, ..
+        } => Some(*seconds_per_step),
+        _ => None,
+    }
+}

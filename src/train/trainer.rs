@@ -1,0 +1,330 @@
+//! The loop: batches in, one step of SGD, now and then a test. It knows no method's name.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use candle_core::{DType, Tensor};
+
+use super::checkpoint::{Checkpoint, Header};
+use super::evaluate::evaluate;
+use super::observer::{Kept, Observer, StepReport, TestReport};
+use super::progress::{Best, Progress, median};
+use super::record::Record;
+use super::session::transform;
+use crate::config::RunConfig;
+use crate::data::batches::BatchLoader;
+use crate::data::dataset::{Domain, Task};
+use crate::error::{Error, Result};
+use crate::method::{Losses, Method, StepInput};
+use crate::model::Model;
+use crate::nn::schedule::{inverse_decay, reversal_coefficient};
+use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// Steps done; less than the configured number if an observer stopped the run.
+    pub step: usize,
+    /// Whether all steps are done.
+    pub finished: bool,
+    /// Target accuracy of the last test, in percent; none if there was no test yet.
+    pub last_accuracy: Option<f64>,
+    /// The best test (oracle).
+    pub best: Option<Best>,
+    /// Median seconds per training step, tests not counted; 0 if no step was done.
+    pub seconds_per_step: f64,
+}
+
+/// One run in progress.
+pub struct Trainer<'a> {
+    config: &'a RunConfig,
+    task: &'a Task,
+    model: &'a Model,
+    method: &'a dyn Method,
+    optimiser: Sgd,
+    progress: Progress,
+    step_seconds: Vec<f64>,
+}
+
+/// The batches of both domains; both cursors are the number of the step.
+struct Loaders {
+    source: BatchLoader,
+    target: Option<BatchLoader>,
+}
+
+impl<'a> Trainer<'a> {
+    /// A run at its start.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the momentum.
+    pub fn new(
+        config: &'a RunConfig,
+        task: &'a Task,
+        model: &'a Model,
+        method: &'a dyn Method,
+    ) -> Result<Self> {
+        let settings = SgdSettings {
+            momentum: config.momentum,
+            nesterov: config.nesterov,
+            weight_decay: config.weight_decay,
+        };
+        Ok(Self {
+            config,
+            task,
+            model,
+            method,
+            optimiser: Sgd::new(model.parameters(), settings)?,
+            progress: Progress::default(),
+            step_seconds: Vec::new(),
+        })
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The model that is being trained.
+    pub fn model(&self) -> &'a Model {
+        self.model
+    }
+
+    /// Trains to the end of the run, or until an observer breaks.
+    ///
+    /// # Errors
+    /// If a picture cannot be decoded, an observer fails, or a loss is not finite.
+    pub fn run(&mut self, observers: &mut [&mut dyn Observer]) -> Result<Summary> {
+        let config = self.config;
+        if self.progress.step < config.steps {
+            observers.on_record(&self.start_record())?;
+            let mut loaders = self.loaders()?;
+            while self.progress.step < config.steps {
+                let report = self.step(&mut loaders)?;
+                let due = |every: usize| report.step % every == 0 || report.step == config.steps;
+                let mut stop = observers.on_step(&report)?.is_break();
+                if due(config.log_every) {
+                    observers.on_record(&self.train_record(&report))?;
+                }
+                if due(config.test_every) {
+                    stop |= self.test(observers)?;
+                }
+                if report.step == config.steps {
+                    observers.on_record(&self.finish_record())?;
+                }
+                if due(config.checkpoint_every) || stop {
+                    observers.on_checkpoint(Kept::Last, self)?;
+                }
+                if stop {
+                    break;
+                }
+            }
+        }
+        Ok(Summary {
+            step: self.progress.step,
+            finished: self.progress.step >= config.steps,
+            last_accuracy: self.progress.last_accuracy,
+            best: self.progress.best,
+            seconds_per_step: median(&self.step_seconds),
+        })
+    }
+
+    /// Everything that a resumed run needs, copied.
+    ///
+    /// # Errors
+    /// If candle cannot copy a tensor.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let header = Header::new(
+            self.config,
+            &self.task.name,
+            &self.task.classes,
+            &self.progress,
+        );
+        Checkpoint::of(
+            header,
+            &self.model.parameters(),
+            &self.optimiser.momentum()?,
+        )
+    }
+
+    /// Goes on where the checkpoint was taken: weights, running statistics, momentum and progress.
+    ///
+    /// # Errors
+    /// If it was taken of another backbone, other classes, or another configuration.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.require(self.config, &self.task.classes)?;
+        checkpoint.load_into(&self.model.parameters())?;
+        for (name, momentum) in checkpoint.momentum() {
+            self.optimiser.set_momentum(name, momentum)?;
+        }
+        self.progress = checkpoint.header.progress.clone();
+        Ok(())
+    }
+
+    /// One training step: the losses of a batch, their gradients, one step of SGD.
+    fn step(&mut self, loaders: &mut Loaders) -> Result<StepReport> {
+        let start = Instant::now();
+        let config = self.config;
+        let step = self.progress.step;
+        let progress = step as f64 / config.steps as f64;
+        let coefficient = reversal_coefficient(progress, config.reversal_gamma);
+        let rate = config.learning_rate
+            * inverse_decay(
+                progress,
+                config.learning_rate_gamma,
+                config.learning_rate_power,
+            );
+
+        let source = loaders.source.next()?;
+        let target = match &mut loaders.target {
+            Some(loader) => Some(loader.next()?),
+            None => None,
+        };
+        let losses = self.method.losses(
+            self.model,
+            &StepInput {
+                source_images: &source.images,
+                source_labels: &source.labels,
+                target_images: target.as_ref().map(|batch| &batch.images),
+                reversal_coefficient: coefficient,
+                seed: config.seed,
+                step,
+            },
+        )?;
+        let values = finite_values(&losses, step)?;
+        let rates = GroupRates {
+            backbone: rate,
+            head: rate * config.head_multiplier,
+            discriminator: rate * config.discriminator_multiplier,
+        };
+        self.optimiser.step(&losses.total.backward()?, &rates)?;
+
+        self.progress.step += 1;
+        self.progress.window.add(&values);
+        let seconds = start.elapsed().as_secs_f64();
+        self.step_seconds.push(seconds);
+        Ok(StepReport {
+            step: self.progress.step,
+            steps: config.steps,
+            losses: values,
+            learning_rate: rate,
+            coefficient,
+            seconds,
+        })
+    }
+
+    /// Tests on both domains; true if an observer wants to stop.
+    fn test(&mut self, observers: &mut [&mut dyn Observer]) -> Result<bool> {
+        let start = Instant::now();
+        let test = |domain: &Domain| {
+            let transform = transform(self.config);
+            evaluate(self.model, domain, &transform, self.config.test_batch_size)
+        };
+        let (source, target) = (test(&self.task.source)?, test(&self.task.target)?);
+        let better = self.progress.tested(target.accuracy);
+        let best = self.progress.best.unwrap_or(Best {
+            accuracy: target.accuracy,
+            step: self.progress.step,
+        });
+        let seconds = start.elapsed().as_secs_f64();
+        observers.on_record(&Record::Test {
+            step: self.progress.step,
+            source_accuracy: source.accuracy,
+            target_accuracy: target.accuracy,
+            best_target_accuracy: best.accuracy,
+            seconds,
+        })?;
+        if better {
+            observers.on_checkpoint(Kept::Best, self)?;
+        }
+        let report = TestReport {
+            step: self.progress.step,
+            steps: self.config.steps,
+            source,
+            target,
+            best,
+            seconds,
+        };
+        Ok(observers.on_test(&report)?.is_break())
+    }
+
+    fn loaders(&self) -> Result<Loaders> {
+        let config = self.config;
+        let loader = |domain: &Domain, stream: &str| {
+            BatchLoader::new(
+                domain.clone(),
+                transform(config),
+                config.batch_size,
+                config.seed,
+                stream,
+                self.progress.step,
+                config.workers,
+            )
+        };
+        let uses_target = self.method.uses_target();
+        Ok(Loaders {
+            source: loader(&self.task.source, "source")?,
+            target: uses_target
+                .then(|| loader(&self.task.target, "target"))
+                .transpose()?,
+        })
+    }
+
+    fn start_record(&self) -> Record {
+        Record::Start {
+            method: self.config.method_name(),
+            task: self.task.name.clone(),
+            seed: self.config.seed,
+            steps: self.config.steps,
+            from_step: self.progress.step,
+        }
+    }
+
+    fn train_record(&mut self, report: &StepReport) -> Record {
+        let steps = self.progress.window.steps.min(self.step_seconds.len());
+        let seconds = &self.step_seconds[self.step_seconds.len() - steps..];
+        Record::Train {
+            step: report.step,
+            learning_rate: report.learning_rate,
+            coefficient: report.coefficient,
+            losses: self.progress.window.close(),
+            seconds_per_step: seconds.iter().sum::<f64>() / steps.max(1) as f64,
+        }
+    }
+
+    fn finish_record(&self) -> Record {
+        let last = self.progress.last_accuracy.unwrap_or_default();
+        let best = self.progress.best.unwrap_or(Best {
+            accuracy: last,
+            step: self.progress.step,
+        });
+        Record::Finish {
+            step: self.progress.step,
+            last_target_accuracy: last,
+            best_target_accuracy: best.accuracy,
+            best_step: best.step,
+            seconds_per_step: median(&self.step_seconds),
+        }
+    }
+}
+
+/// Every loss as a number; the parts come first, so that a message names the one that went wrong.
+pub(super) fn finite_values(losses: &Losses, step: usize) -> Result<BTreeMap<String, f64>> {
+    let total = ("total", losses.total.clone());
+    let mut values = BTreeMap::new();
+    for (name, loss) in losses.parts.iter().chain([&total]) {
+        let value = number(loss)?;
+        if !value.is_finite() {
+            return Err(Error::NotFinite {
+                loss: (*name).to_owned(),
+                value,
+                step,
+            });
+        }
+        values.insert((*name).to_owned(), value);
+    }
+    Ok(values)
+}
+
+fn number(scalar: &Tensor) -> Result<f64> {
+    Ok(scalar.to_dtype(DType::F64)?.to_scalar::<f64>()?)
+}

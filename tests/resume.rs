@@ -1,0 +1,180 @@
+//! A run that was interrupted ends exactly as one that was not.
+
+#[path = "common/toy.rs"]
+mod toy;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use rand::Rng;
+use serde_json::Value;
+use toalign::config::{Baseline, DataSource, RunConfig, Weights};
+use toalign::random::generator;
+use toalign::train::checkpoint::Checkpoint;
+use toalign::train::observer::{Observer, StepReport};
+use toalign::train::session::Session;
+use toy::{command, pictures, short_run, toalign, with};
+
+fn config(data: &Path, method: Baseline) -> RunConfig {
+    RunConfig {
+        data: DataSource::Folder(data.to_owned()),
+        task: "Ar-Re".into(),
+        method,
+        toalign: method != Baseline::SourceOnly,
+        weights: Weights::None,
+        steps: 10,
+        test_every: 4,
+        log_every: 3,
+        checkpoint_every: 4,
+        batch_size: 4,
+        discriminator_hidden: 16,
+        ..RunConfig::mini()
+    }
+}
+
+/// Ends a run softly after some step.
+struct StopAfter(usize);
+
+impl Observer for StopAfter {
+    fn on_step(&mut self, report: &StepReport) -> toalign::Result<ControlFlow<()>> {
+        Ok(match report.step >= self.0 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    }
+}
+
+/// The records of a run without what may differ: the starts, and how long things took.
+fn records(run: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let records = text.lines().map(|line| {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        let fields = record.as_object_mut().unwrap();
+        fields.remove("seconds");
+        fields.remove("seconds_per_step");
+        record
+    });
+    records.filter(|record| record["kind"] != "start").collect()
+}
+
+/// Both checkpoints byte for byte (weights, statistics, momentum, progress), and the records.
+fn assert_same_run(straight: &Path, interrupted: &Path) {
+    assert_eq!(records(straight), records(interrupted));
+    for name in ["last.safetensors", "best.safetensors"] {
+        let [a, b] = [straight, interrupted].map(|run| Checkpoint::load(&run.join(name)).unwrap());
+        assert_eq!(a.header, b.header);
+        for (name, tensor) in &a.tensors {
+            let values = |tensor: &candle_core::Tensor| {
+                let values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            assert_eq!(values(tensor), values(&b.tensors[name]), "{name}");
+        }
+        let [a, b] = [straight, interrupted].map(|run| std::fs::read(run.join(name)).unwrap());
+        assert!(a == b, "{name} differs in bytes");
+    }
+}
+
+#[test]
+fn ten_steps_equal_some_steps_and_a_resumption() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = pictures(folder.path(), 3, 5);
+    for method in [Baseline::SourceOnly, Baseline::Dann, Baseline::Hda] {
+        let run = |root: &str, stop: usize, resume: bool| {
+            let session = Session::new(config(&data, method)).unwrap();
+            let root = folder.path().join(root);
+            let observers: &mut [&mut dyn Observer] = &mut [&mut StopAfter(stop)];
+            session.run_in(&root, resume, observers).unwrap()
+        };
+        let straight = run("straight", 99, false);
+        assert!(straight.summary.finished);
+        // 5 lies between two checkpoints and inside a window of averaged losses; 8 is a test.
+        for stop in [5, 8] {
+            let root = format!("stopped-{stop}");
+            let first = run(&root, stop, false);
+            assert_eq!((first.summary.step, first.summary.finished), (stop, false));
+            let second = run(&root, 99, true);
+            assert_eq!(second.summary.best, straight.summary.best);
+            assert_same_run(&straight.folder, &second.folder);
+        }
+    }
+}
+
+#[test]
+fn the_number_of_workers_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = pictures(folder.path(), 3, 5);
+    let last_tensors = |workers: usize| {
+        let config = RunConfig {
+            workers,
+            ..config(&data, Baseline::Dannp)
+        };
+        let root = folder.path().join(workers.to_string());
+        let outcome = Session::new(config)
+            .unwrap()
+            .run_in(&root, false, &mut [])
+            .unwrap();
+        let last = Checkpoint::load(&outcome.folder.join("last.safetensors")).unwrap();
+        let tensors = last.tensors.into_iter().map(|(name, tensor)| {
+            let values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            (name, values)
+        });
+        (tensors.collect::<Vec<_>>(), records(&outcome.folder))
+    };
+    assert_eq!(last_tensors(1), last_tensors(3));
+}
+
+#[test]
+fn killed_at_any_moment_it_resumes_and_ends_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = pictures(folder.path(), 3, 5);
+    let mut arguments = short_run(&data);
+    let longer = "--steps 30 --test-every 10 --log-every 3 --checkpoint-every 2";
+    arguments.extend(longer.split_whitespace().map(str::to_owned));
+
+    let start = std::time::Instant::now();
+    let output = toalign(folder.path(), &with(&arguments, &["--out", "straight"]));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let whole = start.elapsed();
+
+    let mut random = generator(1, "moments of death", 0, 0);
+    let resume = with(&arguments, &["--out", "killed", "--resume"]);
+    let mut kills = 0;
+    for _ in 0..8 {
+        let mut child = command(folder.path(), &resume)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(
+            whole
+                .mul_f64(random.random_range(0.05..0.5))
+                .max(Duration::from_millis(20)),
+        );
+        child.kill().unwrap(); // SIGKILL
+        if !child.wait().unwrap().success() {
+            kills += 1;
+        }
+    }
+    assert!(kills >= 2, "only {kills} of 8 kills came before the end");
+    let output = toalign(folder.path(), &resume);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let run = |root: &str| {
+        let data = data.file_name().unwrap();
+        folder
+            .path()
+            .join(root)
+            .join(data)
+            .join("Ar-Re/hda+toalign/0")
+    };
+    assert_same_run(&run("straight"), &run("killed"));
+}
