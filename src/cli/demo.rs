@@ -43,6 +43,7 @@ impl Demo {
         // A page that cannot be written should be known before the minutes of training, not after.
         if !self.out.exists() {
             write_atomically(&self.out, b"")?;
+            let _ = std::fs::remove_file(&self.out);
         }
         let mut bar = Bar::over(config.steps * main_job::METHODS.len());
         let mut study = main_job::run(&config, &mut bar)?;

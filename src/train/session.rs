@@ -252,3 +252,65 @@ fn seconds_per_step(record: &Record) -> Option<f64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+
+    #[test]
+    fn the_configuration_and_the_method_agree_on_its_name() {
+        for (method, toalign, name) in [
+            (Baseline::SourceOnly, false, "source-only"),
+            (Baseline::TargetBnOnly, false, "target-bn-only"),
+            (Baseline::Dann, true, "dann+toalign"),
+            (Baseline::Dannp, false, "dannp"),
+            (Baseline::Hda, true, "hda+toalign"),
+        ] {
+            let config = RunConfig {
+                method,
+                toalign,
+                ..RunConfig::mini()
+            };
+            assert_eq!(config.method_name(), name);
+            assert_eq!(make_method(&config).name(), name);
+        }
+    }
+
+    #[test]
+    fn a_mini_picture_passes_a_test_unchanged() {
+        let picture = RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8 * 6, y as u8 * 6, 77]));
+        assert_eq!(
+            transform(&RunConfig::mini()).test_picture(&picture),
+            picture
+        );
+    }
+
+    #[test]
+    fn the_same_seed_gives_every_method_the_same_start() {
+        let values = |method| {
+            let config = RunConfig {
+                method,
+                weights: Weights::None,
+                ..RunConfig::mini()
+            };
+            let parameters = make_model(&config, 12).unwrap().parameters();
+            let named = parameters.into_iter().filter(|parameter| {
+                ["base_net.conv1.weight", "base_net.fc.bias"].contains(&parameter.name.as_str())
+            });
+            named
+                .map(|parameter| {
+                    parameter
+                        .value
+                        .flatten_all()
+                        .unwrap()
+                        .to_vec1::<f32>()
+                        .unwrap()
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(values(Baseline::SourceOnly), values(Baseline::Hda));
+        assert_eq!(values(Baseline::SourceOnly).len(), 2);
+    }
+}

@@ -271,7 +271,7 @@ impl<'a> Trainer<'a> {
 
     fn start_record(&self) -> Record {
         Record::Start {
-            method: self.config.method_name(),
+            method: self.method.name(),
             task: self.task.name.clone(),
             seed: self.config.seed,
             steps: self.config.steps,
