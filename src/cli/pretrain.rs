@@ -14,7 +14,7 @@ use super::say::say;
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  toalign pretrain --seed 1 --out weights/small.safetensors")]
+  toalign pretrain --seed 1 --out src/model/small.safetensors")]
 pub struct Pretrain {
     /// Decides every random number, the pictures among them; 1 made the committed weights.
     #[arg(long, default_value_t = Pretraining::default().seed)]

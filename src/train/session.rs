@@ -224,7 +224,7 @@ fn load_initial_weights(model: &Model, config: &RunConfig) -> Result<()> {
         (Weights::None, _) => Ok(()),
         (Weights::File(path), _) => weights::load_backbone(&backbone, path),
         (Weights::Pretrained, BackboneKind::Small) => {
-            let bytes = include_bytes!("../../weights/small.safetensors");
+            let bytes = include_bytes!("../model/small.safetensors");
             let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
             let place = Path::new("the built-in weights");
             weights::load(&backbone, &tensors.into_iter().collect(), place)
