@@ -2,6 +2,7 @@
 
 pub mod discriminator;
 pub mod head;
+mod pytorch_file;
 pub mod resnet;
 pub mod weights;
 
