@@ -4,6 +4,7 @@ mod backbone_op;
 mod backbone_pass;
 pub mod discriminator;
 pub mod head;
+mod pytorch_file;
 pub mod resnet;
 pub mod weights;
 

@@ -1,99 +1,113 @@
 //! Weights from and to files, under PyTorch's names: safetensors, and the `.pth` and `.pt` files of PyTorch.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
-use candle_core::pickle::PthTensors;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
 
+use super::pytorch_file;
 use crate::error::{Error, Result, complain, file_error};
 use crate::nn::parameters::Parameter;
 
 /// Tensors by PyTorch's name, in PyTorch's layout.
 pub type NamedTensors = BTreeMap<String, Tensor>;
 
+/// Short texts beside the tensors: the metadata of a safetensors file, the numbers of a PyTorch file.
+pub type Notes = BTreeMap<String, String>;
+
 /// Reads a file of weights: `.safetensors`, or what `torch.save` wrote.
 ///
 /// A file of the published code keeps its networks under `base_net` and `d_net` (beside `optimizer`, `ite` and
 /// `best_acc`); they come back as `base_net.…` and `d_net.…`. A file of torchvision comes back as it is, `conv1.weight`
-/// and so on. `state_dict` or `model` around the tensors, and `module.` before their names, are taken off.
+/// and so on. `state_dict`, `model` and their like around the tensors, and `module.` before their names, are taken off.
 ///
 /// # Errors
 /// If the file is absent, truncated, or holds no tensors.
 pub fn read(path: &Path) -> Result<NamedTensors> {
-    let file = std::fs::File::open(path).map_err(|error| file_error("read", path, error))?;
-    let length = file
-        .metadata()
-        .map_err(|error| file_error("read", path, error))?
-        .len();
-    let is_safetensors = path
+    Ok(read_with_notes(path)?.0)
+}
+
+/// As [`read`], with the metadata of a safetensors file, or the numbers and texts at the top of a PyTorch file: of a
+/// checkpoint of the published code `ite` (the iteration) and `best_acc` (the best accuracy so far, in percent).
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_notes(path: &Path) -> Result<(NamedTensors, Notes)> {
+    let (start, length) = beginning(path)?;
+    let named_safetensors = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
-    let broken = |kind: &str, error: String| -> Error {
-        complain(
-            format!("a complete {kind} file"),
-            format!("{length} bytes that are not one ({error})"),
+    // Told apart by content: a safetensors file is the length of its header in 8 bytes, then JSON; a zip says PK.
+    let (tensors, notes) = if start.starts_with(b"PK\x03\x04") {
+        pytorch_file::read(path, length)?
+    } else if start.get(8) == Some(&b'{') || named_safetensors {
+        read_safetensors(path)?
+    } else if start.starts_with(&OLD_PYTORCH) {
+        return Err(complain(
+            "a PyTorch file of version 1.6 (2020) or later",
+            "one of the older format",
         )
         .at(path.display())
-        .advice("fetch or copy the file again; it may have been cut off")
-        .into()
-    };
-    let tensors = if is_safetensors {
-        let bytes = std::fs::read(path).map_err(|error| file_error("read", path, error))?;
-        candle_core::safetensors::load_buffer(&bytes, &candle_core::Device::Cpu)
-            .map_err(|error| broken("safetensors", first_line(&error)))?
-            .into_iter()
-            .collect()
+        .advice("write it anew in Python: torch.save(torch.load(path, weights_only=True), path)")
+        .into());
     } else {
-        read_pickle(path).map_err(|error| broken("PyTorch", first_line(&error)))?
+        return Err(complain(
+            "a .safetensors file or what torch.save writes (.pth, .pt)",
+            format!("{length} bytes that are neither"),
+        )
+        .at(path.display())
+        .advice(
+            "check that this is the file of weights, and that it was fetched or copied completely",
+        )
+        .into());
     };
     if tensors.is_empty() {
         return Err(complain(
             "a file of weights by PyTorch's names",
-            "a file without a tensor",
+            "a file without a named tensor",
         )
         .at(path.display())
         .advice("save a state_dict: torch.save(model.state_dict(), path)")
         .into());
     }
-    Ok(tensors)
+    Ok((tensors, notes))
 }
 
-fn first_line(error: &candle_core::Error) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+/// How `torch.save` began its files before PyTorch 1.6: a pickle of its magic number 0x1950a86a20f9469cfc6c.
+const OLD_PYTORCH: [u8; 6] = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc];
+
+/// The first bytes of a file, and its length.
+fn beginning(path: &Path) -> Result<(Vec<u8>, u64)> {
+    let unreadable = |error| file_error("read", path, error);
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut start = Vec::new();
+    file.take(16).read_to_end(&mut start).map_err(unreadable)?;
+    Ok((start, length))
 }
 
-fn read_pickle(path: &Path) -> candle_core::Result<NamedTensors> {
-    let mut found = NamedTensors::new();
-    let mut take = |prefix: &str, key: Option<&str>| -> candle_core::Result<()> {
-        let file = PthTensors::new(path, key)?;
-        for name in file.tensor_infos().keys() {
-            if let Some(tensor) = file.get(name)? {
-                let name = name.strip_prefix("module.").unwrap_or(name);
-                found.insert(format!("{prefix}{name}"), tensor);
-            }
-        }
-        Ok(())
-    };
-    take("", None)?;
-    for (key, prefix) in [
-        ("base_net", "base_net."),
-        ("d_net", "d_net."),
-        ("state_dict", ""),
-        ("model", ""),
-    ] {
-        // A key that is absent is no error: which of them a file has tells what kind of file it is.
-        match take(prefix, Some(key)) {
-            Err(error) if !error.to_string().contains("not found") => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(found)
+fn read_safetensors(path: &Path) -> Result<(NamedTensors, Notes)> {
+    let bytes = std::fs::read(path).map_err(|error| file_error("read", path, error))?;
+    from_safetensors(&bytes).map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason.lines().next().unwrap_or_default();
+        complain(
+            "a complete safetensors file",
+            format!("{} bytes that are not one ({reason})", bytes.len()),
+        )
+        .at(path.display())
+        .advice("fetch or copy the file again; it may have been cut off or damaged")
+        .into()
+    })
+}
+
+fn from_safetensors(bytes: &[u8]) -> candle_core::Result<(NamedTensors, Notes)> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let notes = header.metadata().clone().unwrap_or_default();
+    let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+    Ok((tensors.into_iter().collect(), notes.into_iter().collect()))
 }
 
 /// Sets every parameter from the tensor of its name.
@@ -102,7 +116,7 @@ fn read_pickle(path: &Path) -> candle_core::Result<NamedTensors> {
 /// If one is absent or of another shape; nothing is set then.
 pub fn load(parameters: &[Parameter], tensors: &NamedTensors, path: &Path) -> Result<()> {
     for parameter in parameters {
-        check(parameter, tensors.get(&parameter.name), path)?;
+        check(parameter, tensors, path)?;
     }
     for parameter in parameters {
         if let Some(tensor) = tensors.get(&parameter.name) {
@@ -129,10 +143,14 @@ pub fn load_backbone(parameters: &[Parameter], path: &Path) -> Result<()> {
     load(parameters, &tensors, path)
 }
 
-fn check(parameter: &Parameter, stored: Option<&Tensor>, path: &Path) -> Result<()> {
+fn check(parameter: &Parameter, tensors: &NamedTensors, path: &Path) -> Result<()> {
     let expected = format!("'{}' of shape {:?}", parameter.name, parameter.file_shape());
-    let found = match stored {
-        None => "no tensor of that name".to_owned(),
+    let found = match tensors.get(&parameter.name) {
+        None => {
+            let example = tensors.keys().next().map_or("", String::as_str);
+            let count = tensors.len();
+            format!("no tensor of that name among its {count}, such as '{example}'")
+        }
         Some(tensor) if tensor.dims() != parameter.file_shape() => {
             format!("shape {:?}", tensor.dims())
         }
@@ -159,9 +177,9 @@ pub fn named(parameters: &[Parameter]) -> Result<NamedTensors> {
 ///
 /// # Errors
 /// If a tensor is not on the CPU.
-pub fn to_bytes(tensors: &NamedTensors, notes: BTreeMap<String, String>) -> Result<Vec<u8>> {
+pub fn to_bytes(tensors: &NamedTensors, notes: Notes) -> Result<Vec<u8>> {
     let notes = (!notes.is_empty()).then(|| notes.into_iter().collect());
-    safetensors::serialize(tensors.iter().map(|(name, tensor)| (name, tensor)), notes)
+    safetensors::serialize(tensors, notes)
         .map_err(|error| Error::Tensor(candle_core::Error::wrap(error)))
 }
 
