@@ -4,6 +4,7 @@
 //! a field that is written here is known to all three. Three layers decide a value: the preset, then the file,
 //! then the flags ([`layers`]); the result is checked once ([`RunConfig::validate`]).
 
+use crate::method::alignment::PUBLISHED_STATISTICS_UPDATES;
 use clap::ArgAction::Set;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ pub mod choices;
 pub mod layers;
 
 pub use crate::model::resnet::BackboneKind;
-pub use choices::{Baseline, DataSource, Weights};
+pub use choices::{Baseline, Colour, DataSource, Weights};
 pub use layers::{Overlay, Preset};
 
 /// All settings of one run. "Published" means the code of microsoft/UDA, "mini" our offline default.
@@ -76,6 +77,10 @@ pub struct RunConfig {
     /// Leave out pictures that cannot be read, instead of stopping; they are counted and named.
     #[arg(long, help_heading = "Data", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub skip_bad_images: bool,
+    /// Colour to lay under transparent pictures, such as ffffff [published: transparency is dropped].
+    #[arg(long, help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Colour>,
 
     /// The feature extractor [published: resnet50; mini: small].
     #[arg(long, help_heading = "Network")]
@@ -119,6 +124,10 @@ pub struct RunConfig {
     #[arg(long, help_heading = "Loss")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alignment_weight: Option<f64>,
+    /// With ToAlign, how often a source batch moves the running statistics of batch norm [published: 2, because the
+    /// published code sends it through the backbone twice; 1 treats both domains alike].
+    #[arg(long, help_heading = "Loss")]
+    pub toalign_statistics_updates: u32,
     /// γ of the gradient reversal's coefficient 2/(1 + exp(-γp)) - 1 [published: 10].
     #[arg(long, help_heading = "Loss")]
     pub reversal_gamma: f64,
@@ -146,6 +155,7 @@ impl RunConfig {
             flip: true,
             workers: 2,
             skip_bad_images: false,
+            background: None,
             backbone: BackboneKind::ResNet50,
             weights: Weights::Pretrained,
             discriminator_hidden: 1024,
@@ -159,6 +169,7 @@ impl RunConfig {
             learning_rate_gamma: 10.0,
             learning_rate_power: 0.75,
             alignment_weight: None,
+            toalign_statistics_updates: PUBLISHED_STATISTICS_UPDATES,
             reversal_gamma: 10.0,
         }
     }

@@ -1,6 +1,7 @@
 //! Task-oriented alignment for unsupervised domain adaptation.
 #![deny(missing_docs)]
 
+pub mod bench;
 pub mod config;
 pub mod data;
 pub mod error;

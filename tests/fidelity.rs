@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor};
 use common::{cases, unit, values};
 use serde_json::Value;
 use toalign::explain::grad_cam::grad_cam;
-use toalign::method::alignment::Alignment;
+use toalign::method::alignment::{Alignment, PUBLISHED_STATISTICS_UPDATES};
 use toalign::method::dann::Dann;
 use toalign::method::dannp::Dannp;
 use toalign::method::hda::Hda;
@@ -63,6 +63,7 @@ fn method(case: &Value) -> Box<dyn Method> {
         toalign: case["toalign"] == true,
         entropy_conditioning: case["entropy"] == true,
         weight: number(case, "w_align"),
+        statistics_updates: PUBLISHED_STATISTICS_UPDATES,
     };
     match text(case, "method") {
         "source_only" => Box::new(SourceOnly),

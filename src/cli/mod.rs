@@ -1,6 +1,7 @@
 //! The commands: each reads its flags, calls the library, prints. No logic of its own.
 
 mod bar;
+mod bench;
 mod demo;
 mod eval;
 mod predict;
@@ -40,6 +41,8 @@ enum Command {
     Eval(eval::Eval),
     /// Classify pictures and show where the evidence lies
     Predict(predict::Predict),
+    /// Measure a training step here, and estimate how long a study would take
+    Bench(Box<bench::Bench>),
     /// Make the pretrained weights of the small backbone
     Pretrain(pretrain::Pretrain),
 }
@@ -52,6 +55,7 @@ pub fn run() -> Result<()> {
         Some(Command::Train(train)) => train.run(),
         Some(Command::Eval(eval)) => eval.run(),
         Some(Command::Predict(predict)) => predict.run(),
+        Some(Command::Bench(bench)) => bench.run(),
         Some(Command::Pretrain(pretrain)) => pretrain.run(),
     }
 }

@@ -43,6 +43,7 @@ impl Predict {
     pub fn run(self) -> Result<()> {
         let trained = Trained::open(&self.run, self.checkpoint.into())?;
         let transform = transform(&trained.header.config);
+        let background = trained.header.config.background.map(|colour| colour.0);
         let scale = LEGIBLE.div_ceil(transform.crop);
         let out = self.out.unwrap_or_default();
         let mut written = Vec::new();
@@ -53,7 +54,7 @@ impl Predict {
             ("Grad-CAM", Align::Left),
         ]);
         for image in &self.images {
-            let look = Look::at(&decode_file(image, None)?, &trained.model, &transform)?;
+            let look = Look::at(&decode_file(image, background)?, &trained.model, &transform)?;
             let map = match look.overlay(scale)? {
                 Some(overlay) => {
                     let path = out.join(free_name(image, &written));

@@ -143,3 +143,53 @@ impl fmt::Display for Weights {
         }
     }
 }
+
+/// A colour in sRGB, written as six hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Colour(pub [u8; 3]);
+
+impl FromStr for Colour {
+    type Err = Error;
+
+    /// ```
+    /// use toalign::config::Colour;
+    /// assert_eq!("ff8000".parse::<Colour>().unwrap(), Colour([255, 128, 0]));
+    /// assert!("white".parse::<Colour>().is_err());
+    /// ```
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let digits = text.strip_prefix('#').unwrap_or(text);
+        match u32::from_str_radix(digits, 16) {
+            Ok(number) if digits.len() == 6 => {
+                let [_, red, green, blue] = number.to_be_bytes();
+                Ok(Self([red, green, blue]))
+            }
+            _ => Err(
+                complain("a colour of six hexadecimal digits", format!("'{text}'"))
+                    .advice("write ffffff for white, 000000 for black")
+                    .into(),
+            ),
+        }
+    }
+}
+
+impl TryFrom<String> for Colour {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<Colour> for String {
+    fn from(colour: Colour) -> Self {
+        colour.to_string()
+    }
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [red, green, blue] = self.0;
+        write!(f, "{red:02x}{green:02x}{blue:02x}")
+    }
+}

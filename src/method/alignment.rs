@@ -8,6 +8,12 @@ use super::toalign::task_relevant;
 use crate::error::{Result, complain};
 use crate::model::Model;
 
+/// The published ToAlign sends each source batch through the backbone twice, and batch norm counts it twice.
+///
+/// The gradients are those of one pass, but in the running statistics the target weighs 0.37 in place of 0.53, and these
+/// statistics are what a test normalises by.
+pub const PUBLISHED_STATISTICS_UPDATES: u32 = 2;
+
 /// How source and target are aligned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Alignment {
@@ -17,18 +23,24 @@ pub struct Alignment {
     pub entropy_conditioning: bool,
     /// Weight of the loss: 1 in the published configurations, 0.1 for DANN.
     pub weight: f64,
+    /// With ToAlign, how often the source batch moves the running statistics. The published code sends it through the
+    /// backbone twice, hence [`PUBLISHED_STATISTICS_UPDATES`]; 1 treats both domains alike.
+    pub statistics_updates: u32,
 }
 
 impl Alignment {
     /// The features of both domains, `[batch, channels]`, with batch statistics of their own.
     ///
-    /// With ToAlign the published code sends the source batch through the backbone twice, and the running statistics see
-    /// it twice. Here it passes once, with the same statistics and the same gradients.
+    /// The batch passes once; see [`Alignment::statistics_updates`].
     ///
     /// # Errors
     /// If a shape does not fit, or the target batch is absent.
     pub fn features(&self, model: &Model, input: &StepInput) -> Result<(Tensor, Tensor)> {
-        let of_source = if self.toalign { 2 } else { 1 };
+        let of_source = if self.toalign {
+            self.statistics_updates
+        } else {
+            1
+        };
         let domains = [(input.source_images, of_source), (input.target()?, 1)];
         let [source, target] = &model.backbone.forward_domains(&domains)?[..] else {
             return Err(complain("the features of two domains", "another number").into());

@@ -11,7 +11,8 @@ use super::backbone_pass::{BlockPlan, Plan, Unit};
 use crate::nn::batch_norm::{BatchNorm, Mode, Then};
 use crate::nn::batch_norm_kernel::Moments;
 use crate::nn::conv::Conv2d;
-use crate::nn::max_pool::max_pool;
+use crate::nn::conv_shape::ConvShape;
+use crate::nn::max_pool::{max_pool, pooled};
 use crate::nn::parameters::{Group, Parameter};
 use crate::random::Generator;
 
@@ -236,6 +237,38 @@ impl ResNet {
     /// If the shape does not fit.
     pub fn forward_by_layers(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         global_average(&self.feature_map(images, Layer::Layer4, mode)?)
+    }
+
+    /// Floating-point operations of the convolutions in a training step on one picture of `side` pixels: forward, the
+    /// kernel's gradient, and the input's gradient except for the first layer.
+    ///
+    /// # Errors
+    /// If the picture is too small for the network.
+    pub fn training_operations(&self, side: usize) -> Result<f64> {
+        let mut operations = 0.0;
+        let mut count =
+            |(conv, _): &(Conv2d, BatchNorm), height: usize, passes: f64| -> Result<usize> {
+                let input = [1, height, height, conv.weight.dim(3)?];
+                let shape = ConvShape::new(&input, conv.weight.dims(), conv.stride, conv.padding)?;
+                operations += passes
+                    * 2.0
+                    * (shape.positions() * shape.patch() * shape.output_channels) as f64;
+                Ok(shape.output_height)
+            };
+        let mut height = count(&self.stem, side, 2.0)?;
+        if self.kind != BackboneKind::Small {
+            height = pooled(height);
+        }
+        for block in self.layers.iter().flatten() {
+            let input = height;
+            for step in &block.steps {
+                height = count(step, height, 3.0)?;
+            }
+            if let Some(downsample) = &block.downsample {
+                count(downsample, input, 3.0)?;
+            }
+        }
+        Ok(operations)
     }
 
     fn run(

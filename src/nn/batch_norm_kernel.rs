@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use super::element::{Element, vectorised};
+use super::profile::{Kind, timed};
 
 /// Mean and biased variance per channel.
 #[derive(Debug, Clone)]
@@ -77,38 +78,40 @@ fn block(channels: usize) -> usize {
 
 /// Mean and variance of every channel of `x` `[rows, channels]`.
 pub fn moments<T: Element>(x: &[T], channels: usize) -> Moments {
-    let count = x.len() / channels;
-    let rows = count as f64;
-    // The variance is that of x minus its first row, which is near the mean: nothing cancels.
-    let origin = &x[..channels.min(x.len())];
-    let blocks: Vec<_> = x
-        .par_chunks(block(channels))
-        .map(|x| {
-            two_sums(channels, x.len(), |at, sum: &mut [T], square: &mut [T]| {
-                let x = &x[at..at + channels];
-                for channel in 0..channels {
-                    let centred = x[channel] - origin[channel];
-                    sum[channel] += centred;
-                    square[channel] += centred * centred;
-                }
+    timed(Kind::NormForward, || {
+        let count = x.len() / channels;
+        let rows = count as f64;
+        // The variance is that of x minus its first row, which is near the mean: nothing cancels.
+        let origin = &x[..channels.min(x.len())];
+        let blocks: Vec<_> = x
+            .par_chunks(block(channels))
+            .map(|x| {
+                two_sums(channels, x.len(), |at, sum: &mut [T], square: &mut [T]| {
+                    let x = &x[at..at + channels];
+                    for channel in 0..channels {
+                        let centred = x[channel] - origin[channel];
+                        sum[channel] += centred;
+                        square[channel] += centred * centred;
+                    }
+                })
             })
-        })
-        .collect();
-    let sums = ordered_sum(channels, blocks);
-    let (first, second) = sums.split_at(channels);
-    let mean = first
-        .iter()
-        .zip(origin)
-        .map(|(sum, origin)| origin.to_f64() + sum / rows);
-    let variance = first
-        .iter()
-        .zip(second)
-        .map(|(sum, square)| (square / rows - (sum / rows).powi(2)).max(0.0));
-    Moments {
-        mean: mean.collect(),
-        variance: variance.collect(),
-        rows: count,
-    }
+            .collect();
+        let sums = ordered_sum(channels, blocks);
+        let (first, second) = sums.split_at(channels);
+        let mean = first
+            .iter()
+            .zip(origin)
+            .map(|(sum, origin)| origin.to_f64() + sum / rows);
+        let variance = first
+            .iter()
+            .zip(second)
+            .map(|(sum, square)| (square / rows - (sum / rows).powi(2)).max(0.0));
+        Moments {
+            mean: mean.collect(),
+            variance: variance.collect(),
+            rows: count,
+        }
+    })
 }
 
 /// `relu?((x - mean) · slope + shift + shortcut?)`.
@@ -119,15 +122,17 @@ pub fn forward<T: Element>(
     relu: bool,
     output: &mut [T],
 ) {
-    let block = block(normalisation.channels());
-    output
-        .par_chunks_mut(block)
-        .enumerate()
-        .for_each(|(number, output)| {
-            let at = number * block..number * block + output.len();
-            let shortcut = shortcut.map(|shortcut| &shortcut[at.clone()]);
-            normalise(&x[at], normalisation, shortcut, relu, output);
-        });
+    timed(Kind::NormForward, || {
+        let block = block(normalisation.channels());
+        output
+            .par_chunks_mut(block)
+            .enumerate()
+            .for_each(|(number, output)| {
+                let at = number * block..number * block + output.len();
+                let shortcut = shortcut.map(|shortcut| &shortcut[at.clone()]);
+                normalise(&x[at], normalisation, shortcut, relu, output);
+            });
+    })
 }
 
 fn normalise<T: Element>(
@@ -180,50 +185,52 @@ pub fn backward<T: Element>(
     gradient: &mut [T],
     result: Option<&mut [T]>,
 ) -> Vec<T> {
-    let channels = normalisation.channels();
-    let sums = close_and_sum(x, normalisation, open, gradient);
-    let (shift, product) = sums.split_at(channels);
-    let rows = (x.len() / channels) as f64;
-    // dx = slope·g + b·(x - mean) + d, with one b and d per channel.
-    let (mut b, mut d) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
-    for c in 0..channels {
-        let inverse = normalisation.inverse_deviation[c];
-        let through_statistics = if of_the_batch {
-            -normalisation.slope[c].to_f64() / rows
-        } else {
-            0.0
-        };
-        b.push(T::from_f64(
-            through_statistics * product[c] * inverse * inverse,
-        ));
-        d.push(T::from_f64(through_statistics * shift[c]));
-    }
-    let (b, d) = (&b[..], &d[..]);
-    let block = block(channels);
-    match result {
-        Some(result) => {
-            let pairs = result
-                .par_chunks_mut(block)
-                .zip(gradient.par_chunks(block))
-                .zip(x.par_chunks(block));
-            pairs.for_each(|((result, gradient), x)| {
-                result.copy_from_slice(gradient);
-                combine(x, normalisation, b, d, result);
-            });
+    timed(Kind::NormBackward, || {
+        let channels = normalisation.channels();
+        let sums = close_and_sum(x, normalisation, open, gradient);
+        let (shift, product) = sums.split_at(channels);
+        let rows = (x.len() / channels) as f64;
+        // dx = slope·g + b·(x - mean) + d, with one b and d per channel.
+        let (mut b, mut d) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
+        for c in 0..channels {
+            let inverse = normalisation.inverse_deviation[c];
+            let through_statistics = if of_the_batch {
+                -normalisation.slope[c].to_f64() / rows
+            } else {
+                0.0
+            };
+            b.push(T::from_f64(
+                through_statistics * product[c] * inverse * inverse,
+            ));
+            d.push(T::from_f64(through_statistics * shift[c]));
         }
-        None => {
-            let pairs = gradient.par_chunks_mut(block).zip(x.par_chunks(block));
-            pairs.for_each(|(gradient, x)| combine(x, normalisation, b, d, gradient));
+        let (b, d) = (&b[..], &d[..]);
+        let block = block(channels);
+        match result {
+            Some(result) => {
+                let pairs = result
+                    .par_chunks_mut(block)
+                    .zip(gradient.par_chunks(block))
+                    .zip(x.par_chunks(block));
+                pairs.for_each(|((result, gradient), x)| {
+                    result.copy_from_slice(gradient);
+                    combine(x, normalisation, b, d, result);
+                });
+            }
+            None => {
+                let pairs = gradient.par_chunks_mut(block).zip(x.par_chunks(block));
+                pairs.for_each(|(gradient, x)| combine(x, normalisation, b, d, gradient));
+            }
         }
-    }
-    let inverse = &normalisation.inverse_deviation;
-    let scale_gradient = product
-        .iter()
-        .zip(inverse)
-        .map(|(product, inverse)| T::from_f64(product * inverse));
-    scale_gradient
-        .chain(shift.iter().map(|&sum| T::from_f64(sum)))
-        .collect()
+        let inverse = &normalisation.inverse_deviation;
+        let scale_gradient = product
+            .iter()
+            .zip(inverse)
+            .map(|(product, inverse)| T::from_f64(product * inverse));
+        scale_gradient
+            .chain(shift.iter().map(|&sum| T::from_f64(sum)))
+            .collect()
+    })
 }
 
 /// Closes `gradient` where ReLU was closed; returns `Σ g` and `Σ g·(x - mean)` per channel.

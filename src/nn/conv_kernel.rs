@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::conv_shape::ConvShape;
 use super::element::{Element, scratch, vectorised};
+use super::profile::{Kind, timed};
 
 /// `Y = P Wᵀ`: the output `[positions, out]`; with `add` it is added to what `output` holds.
 pub fn forward<T: Element>(
@@ -18,6 +19,12 @@ pub fn forward<T: Element>(
     output: &mut [T],
     add: bool,
 ) {
+    timed(Kind::ConvolutionForward, || {
+        convolve(shape, input, kernel, output, add);
+    })
+}
+
+fn convolve<T: Element>(shape: &ConvShape, input: &[T], kernel: &[T], output: &mut [T], add: bool) {
     let (patch, out) = (shape.patch(), shape.output_channels);
     let tile = shape.positions_per_tile();
     output
@@ -53,33 +60,35 @@ pub fn backward_input<T: Element>(
     gradient: &mut [T],
     add: bool,
 ) {
-    if shape.is_pointwise() {
-        let (out, inputs) = (shape.output_channels, shape.input_channels);
-        let tile = shape.positions_per_tile();
-        gradient
-            .par_chunks_mut(tile * inputs)
-            .enumerate()
-            .for_each(|(number, gradient)| {
-                let rows = gradient.len() / inputs;
-                let from = Matrix::rows(
-                    &output_gradient[number * tile * out..][..rows * out],
-                    rows,
-                    out,
-                );
-                product(
-                    gradient,
-                    inputs,
-                    from,
-                    Matrix::rows(kernel, out, inputs),
-                    add,
-                );
-            });
-    } else if let Some(transposed) = shape.transposed() {
-        let kernel = transposed_kernel(shape, kernel);
-        forward(&transposed, output_gradient, &kernel, gradient, add);
-    } else {
-        scatter_patches(shape, kernel, output_gradient, gradient, add);
-    }
+    timed(Kind::ConvolutionInputGradient, || {
+        if shape.is_pointwise() {
+            let (out, inputs) = (shape.output_channels, shape.input_channels);
+            let tile = shape.positions_per_tile();
+            gradient
+                .par_chunks_mut(tile * inputs)
+                .enumerate()
+                .for_each(|(number, gradient)| {
+                    let rows = gradient.len() / inputs;
+                    let from = Matrix::rows(
+                        &output_gradient[number * tile * out..][..rows * out],
+                        rows,
+                        out,
+                    );
+                    product(
+                        gradient,
+                        inputs,
+                        from,
+                        Matrix::rows(kernel, out, inputs),
+                        add,
+                    );
+                });
+        } else if let Some(transposed) = shape.transposed() {
+            let kernel = transposed_kernel(shape, kernel);
+            convolve(&transposed, output_gradient, &kernel, gradient, add);
+        } else {
+            scatter_patches(shape, kernel, output_gradient, gradient, add);
+        }
+    })
 }
 
 /// `dW = dYᵀ P`: the gradient of the kernel `[out, patch]`.
@@ -91,60 +100,62 @@ pub fn backward_kernel<T: Element>(
     output_gradient: &[T],
     gradient: &mut [T],
 ) {
-    let (patch, out, positions) = (shape.patch(), shape.output_channels, shape.positions());
-    let columns = columns_per_part(shape);
-    let column_parts = patch.div_ceil(columns);
-    let position_parts = (8 / column_parts).clamp(1, 4).min(positions.div_ceil(64));
-    let positions_per_part = positions.div_ceil(position_parts);
-    let mut others: Vec<T> = scratch((position_parts - 1) * out * patch);
-    assert_eq!(gradient.len(), out * patch);
-    let destinations = [
-        Destination(gradient.as_mut_ptr()),
-        Destination(others.as_mut_ptr()),
-    ];
-    (0..position_parts * column_parts)
-        .into_par_iter()
-        .for_each(|part| {
-            let (position_part, column_part) = (part / column_parts, part % column_parts);
-            let first_column = column_part * columns;
-            let columns = columns.min(patch - first_column);
-            let end = positions.min((position_part + 1) * positions_per_part);
-            let mut start = position_part * positions_per_part;
-            let mut add = false;
-            while start < end {
-                let rows = shape.positions_per_tile().min(end - start);
-                let gradient =
-                    Matrix::rows(&output_gradient[start * out..][..rows * out], rows, out)
-                        .transposed();
-                let add_product = |patches: Matrix<T>| {
-                    // SAFETY: parts write disjoint columns of disjoint blocks, the first of `gradient`, the rest of `others`.
-                    unsafe {
-                        let block = match position_part {
-                            0 => destinations[0].at(first_column),
-                            part => destinations[1].at((part - 1) * out * patch + first_column),
-                        };
-                        product_into(block, patch, gradient, patches, add);
+    timed(Kind::ConvolutionKernelGradient, || {
+        let (patch, out, positions) = (shape.patch(), shape.output_channels, shape.positions());
+        let columns = columns_per_part(shape);
+        let column_parts = patch.div_ceil(columns);
+        let position_parts = (8 / column_parts).clamp(1, 4).min(positions.div_ceil(64));
+        let positions_per_part = positions.div_ceil(position_parts);
+        let mut others: Vec<T> = scratch((position_parts - 1) * out * patch);
+        assert_eq!(gradient.len(), out * patch);
+        let destinations = [
+            Destination(gradient.as_mut_ptr()),
+            Destination(others.as_mut_ptr()),
+        ];
+        (0..position_parts * column_parts)
+            .into_par_iter()
+            .for_each(|part| {
+                let (position_part, column_part) = (part / column_parts, part % column_parts);
+                let first_column = column_part * columns;
+                let columns = columns.min(patch - first_column);
+                let end = positions.min((position_part + 1) * positions_per_part);
+                let mut start = position_part * positions_per_part;
+                let mut add = false;
+                while start < end {
+                    let rows = shape.positions_per_tile().min(end - start);
+                    let gradient =
+                        Matrix::rows(&output_gradient[start * out..][..rows * out], rows, out)
+                            .transposed();
+                    let add_product = |patches: Matrix<T>| {
+                        // SAFETY: parts write disjoint columns of disjoint blocks, the first of `gradient`, the rest of `others`.
+                        unsafe {
+                            let block = match position_part {
+                                0 => destinations[0].at(first_column),
+                                part => destinations[1].at((part - 1) * out * patch + first_column),
+                            };
+                            product_into(block, patch, gradient, patches, add);
+                        }
+                    };
+                    if shape.is_pointwise() {
+                        let patches =
+                            Matrix::rows(&input[start * patch..][..rows * patch], rows, patch);
+                        add_product(patches.columns(first_column, columns));
+                    } else {
+                        let row_length = shape.kernel_width * shape.input_channels;
+                        let kernel_rows =
+                            first_column / row_length..(first_column + columns) / row_length;
+                        with_patches(shape, input, start, rows, kernel_rows, |patches| {
+                            add_product(Matrix::rows(patches, rows, columns));
+                        });
                     }
-                };
-                if shape.is_pointwise() {
-                    let patches =
-                        Matrix::rows(&input[start * patch..][..rows * patch], rows, patch);
-                    add_product(patches.columns(first_column, columns));
-                } else {
-                    let row_length = shape.kernel_width * shape.input_channels;
-                    let kernel_rows =
-                        first_column / row_length..(first_column + columns) / row_length;
-                    with_patches(shape, input, start, rows, kernel_rows, |patches| {
-                        add_product(Matrix::rows(patches, rows, columns));
-                    });
+                    add = true;
+                    start += rows;
                 }
-                add = true;
-                start += rows;
-            }
-        });
-    for part in others.chunks_exact(out * patch) {
-        add_to(gradient, part);
-    }
+            });
+        for part in others.chunks_exact(out * patch) {
+            add_to(gradient, part);
+        }
+    })
 }
 
 /// How many columns of the kernel's gradient one part computes: all, if the kernel is small.

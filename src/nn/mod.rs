@@ -15,5 +15,6 @@ pub mod init;
 pub mod linear;
 pub mod max_pool;
 pub mod parameters;
+pub mod profile;
 pub mod schedule;
 pub mod sgd;

@@ -176,7 +176,7 @@ pub fn open_task(config: &RunConfig) -> Result<Task> {
         DataSource::Folder(path) => {
             let options = folder::Options {
                 skip_bad_images: config.skip_bad_images,
-                background: None,
+                background: config.background.map(|colour| colour.0),
             };
             folder::task(path, &config.task, &options)
         }
@@ -189,6 +189,7 @@ pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
         toalign: config.toalign,
         entropy_conditioning: config.conditions_on_entropy(),
         weight: config.alignment_factor(),
+        statistics_updates: config.toalign_statistics_updates,
     };
     match config.method {
         Baseline::SourceOnly => Box::new(SourceOnly),

@@ -1,0 +1,309 @@
+//! How long will it take here? One training step, measured in its parts.
+
+use std::time::Instant;
+
+use candle_core::{DType, Device, Tensor};
+use rand::Rng;
+use serde::Serialize;
+
+use crate::config::RunConfig;
+use crate::data::batches::{Batch, BatchLoader};
+use crate::error::Result;
+use crate::method::{Method, StepInput};
+use crate::model::{Model, ModelSpec};
+use crate::nn::profile;
+use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
+use crate::random::generator;
+use crate::train::progress::median;
+use crate::train::session::{make_method, open_task, transform};
+
+/// Steps of one Office-Home task in the published setting.
+pub const OFFICE_HOME_STEPS: usize = 8000;
+/// Tests of one Office-Home task in the published setting.
+pub const OFFICE_HOME_TESTS: usize = 16;
+/// Source and target pictures of a mean Office-Home task: two of four domains with 15,588 pictures together.
+pub const OFFICE_HOME_PICTURES: usize = 7794;
+
+/// What a bench measured; all times are medians over the steps.
+#[derive(Debug, Clone, Serialize)]
+pub struct Measurement {
+    /// The backbone's name.
+    pub backbone: String,
+    /// The method's name.
+    pub method: String,
+    /// Pictures of each domain in a step.
+    pub batch: usize,
+    /// Side of the pictures in pixels.
+    pub image: usize,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Seconds of a whole step.
+    pub seconds_per_step: f64,
+    /// Seconds in which the step waits for its pictures.
+    pub data_seconds: f64,
+    /// Seconds of the forward pass.
+    pub forward_seconds: f64,
+    /// Seconds of the backward pass.
+    pub backward_seconds: f64,
+    /// Seconds of the optimiser.
+    pub optimiser_seconds: f64,
+    /// Pictures of both domains per second.
+    pub images_per_second: f64,
+    /// Largest resident memory of the process so far in MB; none where the system does not tell.
+    pub peak_mb: Option<f64>,
+    /// What a product of two 1024×1024 matrices reaches here, in 10⁹ operations per second.
+    pub matmul_gflops: f64,
+    /// What the convolutions of a whole step reach, in 10⁹ operations per second.
+    pub step_gflops: f64,
+    /// Seconds of a test per picture: forward only, running statistics.
+    pub test_seconds_per_image: f64,
+    /// Seconds per step by kind of layer; empty without a profile.
+    pub profile: Vec<(&'static str, f64)>,
+}
+
+impl Measurement {
+    /// Seconds of one Office-Home task at this speed, its tests included, if it had the published 36 pictures per domain.
+    pub fn office_home_task_seconds(&self) -> f64 {
+        let per_image = self.seconds_per_step / (2 * self.batch) as f64;
+        let training = per_image * (2 * 36 * OFFICE_HOME_STEPS) as f64;
+        training + self.test_seconds_per_image * (OFFICE_HOME_PICTURES * OFFICE_HOME_TESTS) as f64
+    }
+}
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// Method, backbone, batch size and crop of the run in question.
+    pub config: RunConfig,
+    /// Number of classes.
+    pub classes: usize,
+    /// Whether to read the pictures of `config.data`; else they are noise that is already in memory.
+    pub read_data: bool,
+    /// Steps to measure, after one that is not counted.
+    pub steps: usize,
+    /// Whether to measure by kind of layer as well.
+    pub profile: bool,
+}
+
+impl Bench {
+    /// Runs the steps.
+    ///
+    /// # Errors
+    /// If a setting cannot be meant or the data cannot be read.
+    pub fn run(&self) -> Result<Measurement> {
+        let config = &self.config;
+        config.validate()?;
+        let method = make_method(config);
+        let spec = ModelSpec {
+            backbone: config.backbone,
+            classes: self.classes,
+            head: method.head(),
+            discriminator: method.discriminator_input(),
+            hidden: config.discriminator_hidden,
+            dropout: config.dropout,
+            dtype: DType::F32,
+        };
+        let model = Model::new(&spec, config.seed)?;
+        let settings = SgdSettings {
+            momentum: config.momentum,
+            nesterov: config.nesterov,
+            weight_decay: config.weight_decay,
+        };
+        let mut optimiser = Sgd::new(model.parameters(), settings)?;
+        let mut batches = Batches::new(self, method.as_ref())?;
+        self.step(&model, method.as_ref(), &mut optimiser, &mut batches, 0)?;
+        profile::restart(self.profile);
+        let mut times = Vec::new();
+        for number in 0..self.steps.max(1) {
+            times.push(self.step(
+                &model,
+                method.as_ref(),
+                &mut optimiser,
+                &mut batches,
+                number + 1,
+            )?);
+        }
+        let profile = if self.profile {
+            profile::seconds()
+        } else {
+            Vec::new()
+        };
+        profile::restart(false);
+        let part =
+            |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
+        let seconds_per_step =
+            part(|times| times.data + times.forward + times.backward + times.optimiser);
+        let domains = if method.uses_target() { 2 } else { 1 };
+        let pictures = (domains * config.batch_size) as f64;
+        let side = config.crop;
+        Ok(Measurement {
+            backbone: config.backbone.name().to_owned(),
+            method: method.name(),
+            batch: config.batch_size,
+            image: side,
+            threads: rayon::current_num_threads(),
+            seconds_per_step,
+            data_seconds: part(|times| times.data),
+            forward_seconds: part(|times| times.forward),
+            backward_seconds: part(|times| times.backward),
+            optimiser_seconds: part(|times| times.optimiser),
+            images_per_second: pictures / seconds_per_step,
+            peak_mb: peak_memory_mb(),
+            matmul_gflops: matmul_gflops()?,
+            step_gflops: model.backbone.training_operations(side)? * pictures / seconds_per_step
+                * 1e-9,
+            test_seconds_per_image: self.test_seconds_per_image(&model)?,
+            profile: profile
+                .into_iter()
+                .map(|(kind, seconds)| (kind, seconds / self.steps.max(1) as f64))
+                .collect(),
+        })
+    }
+
+    fn step(
+        &self,
+        model: &Model,
+        method: &dyn Method,
+        optimiser: &mut Sgd,
+        batches: &mut Batches,
+        step: usize,
+    ) -> Result<StepTimes> {
+        let start = Instant::now();
+        let (source, target) = batches.next()?;
+        let data = start.elapsed();
+        let input = StepInput {
+            source_images: &source.images,
+            source_labels: &source.labels,
+            target_images: target.as_ref().map(|batch| &batch.images),
+            reversal_coefficient: 0.8,
+            seed: self.config.seed,
+            step,
+        };
+        let losses = method.losses(model, &input)?;
+        let forward = start.elapsed();
+        let gradients = losses.total.backward()?;
+        let backward = start.elapsed();
+        let rate = self.config.learning_rate;
+        let rates = GroupRates {
+            backbone: rate,
+            head: 10.0 * rate,
+            discriminator: 10.0 * rate,
+        };
+        optimiser.step(&gradients, &rates)?;
+        let end = start.elapsed();
+        Ok(StepTimes {
+            data: data.as_secs_f64(),
+            forward: (forward - data).as_secs_f64(),
+            backward: (backward - forward).as_secs_f64(),
+            optimiser: (end - backward).as_secs_f64(),
+        })
+    }
+
+    fn test_seconds_per_image(&self, model: &Model) -> Result<f64> {
+        let batch = self.config.test_batch_size;
+        let images = noise(batch, self.config.crop)?;
+        model.predict(&images)?;
+        let mut times = Vec::new();
+        for _ in 0..3 {
+            let start = Instant::now();
+            model.predict(&images)?;
+            times.push(start.elapsed().as_secs_f64());
+        }
+        Ok(median(&times) / batch as f64)
+    }
+}
+
+struct StepTimes {
+    data: f64,
+    forward: f64,
+    backward: f64,
+    optimiser: f64,
+}
+
+/// Where the batches come from.
+enum Batches {
+    Noise(Batch),
+    Read {
+        source: BatchLoader,
+        target: BatchLoader,
+    },
+}
+
+impl Batches {
+    fn new(bench: &Bench, method: &dyn Method) -> Result<Self> {
+        let config = &bench.config;
+        if !bench.read_data {
+            let labels: Vec<u32> = (0..config.batch_size)
+                .map(|i| (i % bench.classes) as u32)
+                .collect();
+            return Ok(Self::Noise(Batch {
+                images: noise(config.batch_size, config.crop)?,
+                labels: Tensor::new(labels, &Device::Cpu)?,
+                indices: (0..config.batch_size).collect(),
+            }));
+        }
+        let task = open_task(config)?;
+        let load = |domain, stream| {
+            let workers = config.workers;
+            BatchLoader::new(
+                domain,
+                transform(config),
+                config.batch_size,
+                config.seed,
+                stream,
+                0,
+                workers,
+            )
+        };
+        // A method without a target still measures with one loader only.
+        let target = if method.uses_target() {
+            task.target
+        } else {
+            task.source.clone()
+        };
+        Ok(Self::Read {
+            source: load(task.source, "source")?,
+            target: load(target, "target")?,
+        })
+    }
+
+    fn next(&mut self) -> Result<(Batch, Option<Batch>)> {
+        Ok(match self {
+            Self::Noise(batch) => (batch.clone(), Some(batch.clone())),
+            Self::Read { source, target } => (source.next()?, Some(target.next()?)),
+        })
+    }
+}
+
+fn noise(batch: usize, side: usize) -> Result<Tensor> {
+    let mut generator = generator(0, "bench", 0, 0);
+    let values: Vec<f32> = (0..batch * side * side * 3)
+        .map(|_| generator.random_range(-2.0..2.0))
+        .collect();
+    Ok(Tensor::from_vec(
+        values,
+        (batch, side, side, 3),
+        &Device::Cpu,
+    )?)
+}
+
+/// The rate of a 1024×1024 matrix product in 10⁹ operations per second: the best of several.
+fn matmul_gflops() -> Result<f64> {
+    let side = 1024;
+    let a = Tensor::ones((side, side), DType::F32, &Device::Cpu)?;
+    let mut best = f64::INFINITY;
+    for _ in 0..8 {
+        let start = Instant::now();
+        a.matmul(&a)?;
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    Ok(2.0 * (side as f64).powi(3) / best * 1e-9)
+}
+
+/// The largest resident memory of this process so far, from `/proc`; none on systems without it.
+pub fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024.0)
+}

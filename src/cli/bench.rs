@@ -1,0 +1,142 @@
+//! `toalign bench`: how long will it take here?
+
+use clap::Args;
+use toalign::Result;
+use toalign::bench::{Bench as Measure, Measurement};
+use toalign::config::{Baseline, DataSource, RunConfig};
+use toalign::model::resnet::BackboneKind;
+use toalign::report::table::{Align, Table};
+
+use super::say::say;
+
+/// What to measure; without flags the paper's: HDA+ToAlign, ResNet-50, 224×224.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  toalign bench                                        the paper's network, 8 + 8 pictures
+  toalign bench --backbone small --image 40 --batch 32 --classes 12
+  toalign bench --data folder:office_home --task Ar-Pr  with the time to read the pictures
+  toalign bench --json                                 one line for a script")]
+pub struct Bench {
+    /// The feature extractor.
+    #[arg(long, default_value = "resnet50")]
+    backbone: BackboneKind,
+    /// Side of the pictures in pixels.
+    #[arg(long, default_value_t = 224)]
+    image: usize,
+    /// Pictures of each domain in a step.
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// The method, with `--toalign false` for the baseline alone.
+    #[arg(long, default_value = "hda")]
+    method: Baseline,
+    /// Whether ToAlign is on; it is ignored for methods without alignment.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    toalign: bool,
+    /// Number of classes, where no data are read.
+    #[arg(long, default_value_t = 65)]
+    classes: usize,
+    /// Steps to measure, after one that is not counted.
+    #[arg(long, default_value_t = 5)]
+    steps: usize,
+    /// Pictures to read: `mini` or `folder:PATH`; without it they are noise that is already in memory.
+    #[arg(long)]
+    data: Option<DataSource>,
+    /// The task whose pictures are read.
+    #[arg(long, default_value = "Ar-Cl")]
+    task: String,
+    /// Print the time by kind of layer too.
+    #[arg(long)]
+    profile: bool,
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    /// Measures and prints.
+    pub fn run(self) -> Result<()> {
+        let aligns = matches!(
+            self.method,
+            Baseline::Dann | Baseline::Dannp | Baseline::Hda
+        );
+        let preset = RunConfig::office_home();
+        let config = RunConfig {
+            backbone: self.backbone,
+            crop: self.image,
+            resize: preset.resize * self.image / preset.crop,
+            batch_size: self.batch,
+            test_batch_size: preset.test_batch_size,
+            method: self.method,
+            toalign: self.toalign && aligns,
+            data: self.data.clone().unwrap_or(DataSource::Mini),
+            task: self.task,
+            ..preset
+        };
+        let measurement = Measure {
+            config,
+            classes: self.classes,
+            read_data: self.data.is_some(),
+            steps: self.steps,
+            profile: self.profile,
+        }
+        .run()?;
+        if self.json {
+            return say(serde_json::to_string(&measurement).unwrap_or_default());
+        }
+        print(&measurement)
+    }
+}
+
+fn print(measured: &Measurement) -> Result<()> {
+    let Measurement {
+        backbone,
+        method,
+        batch,
+        image,
+        threads,
+        ..
+    } = measured;
+    say(format!(
+        "{method} with {backbone}, {batch}+{batch} pictures of {image}×{image}, {threads} threads"
+    ))?;
+    let mut table = Table::new([
+        ("part of a step", Align::Left),
+        ("seconds", Align::Right),
+        ("share", Align::Right),
+    ]);
+    let total = measured.seconds_per_step;
+    let parts = [
+        ("waiting for pictures", measured.data_seconds),
+        ("forward", measured.forward_seconds),
+        ("backward", measured.backward_seconds),
+        ("optimiser", measured.optimiser_seconds),
+        ("whole step", total),
+    ];
+    for (name, seconds) in parts.into_iter().chain(measured.profile.iter().copied()) {
+        table.push([
+            name.to_owned(),
+            format!("{seconds:.4}"),
+            format!("{:.0} %", 100.0 * seconds / total),
+        ]);
+    }
+    say(table)?;
+    let task = measured.office_home_task_seconds() / 3600.0;
+    say(format!(
+        "{:.2} pictures per second; {:.2} ms per picture in a test\n\
+         peak memory {}\n\
+         convolutions at {:.0} of the {:.0} GF/s that a matrix product reaches here ({:.0} %)\n\
+         one Office-Home task (8000 steps of 36+36, 16 tests): {task:.1} hours; all twelve: {:.1} hours",
+        measured.images_per_second,
+        1e3 * measured.test_seconds_per_image,
+        measured
+            .peak_mb
+            .map_or("not known on this system".to_owned(), |peak| format!(
+                "{peak:.0} MB"
+            )),
+        measured.step_gflops,
+        measured.matmul_gflops,
+        100.0 * measured.step_gflops / measured.matmul_gflops,
+        12.0 * task,
+    ))
+}
