@@ -1,4 +1,4 @@
-//! Task-oriented alignment for unsupervised domain adaptation.
+#![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
 pub mod bench;

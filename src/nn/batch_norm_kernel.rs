@@ -86,14 +86,19 @@ pub fn moments<T: Element>(x: &[T], channels: usize) -> Moments {
         let blocks: Vec<_> = x
             .par_chunks(block(channels))
             .map(|x| {
-                two_sums(channels, x.len(), |at, sum: &mut [T], square: &mut [T]| {
-                    let x = &x[at..at + channels];
-                    for channel in 0..channels {
-                        let centred = x[channel] - origin[channel];
-                        sum[channel] += centred;
-                        square[channel] += centred * centred;
-                    }
-                })
+                two_sums(
+                    channels,
+                    x.len(),
+                    #[inline(always)]
+                    |at, sum: &mut [T], square: &mut [T]| {
+                        let x = &x[at..at + channels];
+                        for channel in 0..channels {
+                            let centred = x[channel] - origin[channel];
+                            sum[channel] += centred;
+                            square[channel] += centred * centred;
+                        }
+                    },
+                )
             })
             .collect();
         let sums = ordered_sum(channels, blocks);
@@ -253,37 +258,42 @@ fn close_and_sum<T: Element>(
         .enumerate()
         .map(|(number, (gradient, x))| {
             let start = number * block;
-            two_sums(channels, x.len(), |at, sum: &mut [T], product: &mut [T]| {
-                let x = &x[at..at + channels];
-                let gradient = &mut gradient[at..at + channels];
-                match open {
-                    Open::Everywhere => {}
-                    Open::WherePositive(output) => {
-                        let output = &output[start + at..start + at + channels];
-                        for c in 0..channels {
-                            gradient[c] = if output[c] > T::zero() {
-                                gradient[c]
-                            } else {
-                                T::zero()
-                            };
+            two_sums(
+                channels,
+                x.len(),
+                #[inline(always)]
+                |at, sum: &mut [T], product: &mut [T]| {
+                    let x = &x[at..at + channels];
+                    let gradient = &mut gradient[at..at + channels];
+                    match open {
+                        Open::Everywhere => {}
+                        Open::WherePositive(output) => {
+                            let output = &output[start + at..start + at + channels];
+                            for c in 0..channels {
+                                gradient[c] = if output[c] > T::zero() {
+                                    gradient[c]
+                                } else {
+                                    T::zero()
+                                };
+                            }
+                        }
+                        Open::WhereActive => {
+                            for c in 0..channels {
+                                let output = (x[c] - mean[c]) * slope[c] + shift[c];
+                                gradient[c] = if output > T::zero() {
+                                    gradient[c]
+                                } else {
+                                    T::zero()
+                                };
+                            }
                         }
                     }
-                    Open::WhereActive => {
-                        for c in 0..channels {
-                            let output = (x[c] - mean[c]) * slope[c] + shift[c];
-                            gradient[c] = if output > T::zero() {
-                                gradient[c]
-                            } else {
-                                T::zero()
-                            };
-                        }
+                    for c in 0..channels {
+                        sum[c] += gradient[c];
+                        product[c] += gradient[c] * (x[c] - mean[c]);
                     }
-                }
-                for c in 0..channels {
-                    sum[c] += gradient[c];
-                    product[c] += gradient[c] * (x[c] - mean[c]);
-                }
-            })
+                },
+            )
         })
         .collect();
     ordered_sum(channels, blocks)

@@ -122,7 +122,7 @@ pub fn backward_kernel<T: Element>(
                 let mut start = position_part * positions_per_part;
                 let mut add = false;
                 while start < end {
-                    let rows = shape.positions_per_tile().min(end - start);
+                    let rows = shape.positions_per_sum().min(end - start);
                     let gradient =
                         Matrix::rows(&output_gradient[start * out..][..rows * out], rows, out)
                             .transposed();

@@ -1,7 +1,7 @@
 //! The sizes of one convolution, and how its work is cut into pieces.
 //!
-//! The pieces depend on the shapes alone, never on the number of threads, so that every sum is made in the same order
-//! on every machine: a run with two threads equals one with a single thread, bit for bit.
+//! Wherever a sum is cut into pieces, the pieces depend on the shapes alone, never on the number of threads: every sum
+//! is made in the same order, and a run with two threads equals one with a single thread, bit for bit.
 
 use candle_core::{Result, bail};
 
@@ -120,12 +120,17 @@ impl ConvShape {
         })
     }
 
-    /// Positions that are handled together: few enough that their patches stay in the second-level cache,
-    /// enough to keep the matrix product busy, and at least eight pieces for the threads to share.
+    /// Positions that are handled together: many, since each product packs the whole kernel anew; few enough that their
+    /// patches stay in the cache that the cores share; and at least two pieces for every thread.
     pub fn positions_per_tile(&self) -> usize {
-        let fits_in_cache = (192 * 1024) / self.patch();
-        fits_in_cache
-            .clamp(96, 1024)
-            .min(self.positions().div_ceil(8).max(16))
+        let fits_in_cache = (768 * 1024 / self.patch()).clamp(192, 2048);
+        let pieces = 2 * rayon::current_num_threads();
+        fits_in_cache.min(self.positions().div_ceil(pieces)).max(16)
+    }
+
+    /// As [`ConvShape::positions_per_tile`], but by the shapes alone: a sum over positions is cut at the same places
+    /// whatever the number of threads.
+    pub fn positions_per_sum(&self) -> usize {
+        (768 * 1024 / self.patch()).clamp(192, 2048)
     }
 }
