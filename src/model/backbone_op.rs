@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 
-use super::backbone_pass::{Pass, Plan, Tape};
+use super::backbone_pass::{Forward, Pass, Plan, Tape};
 use crate::nn::batch_norm_kernel::Moments;
 use crate::nn::buffers::Buffers;
 use crate::nn::element::{Element, contiguous, unsupported, with_elements};
@@ -81,7 +81,11 @@ impl BackboneOp {
     ) -> Result<(CpuStorage, Shape)> {
         let images = contiguous::<T>(images, image_layout)?;
         let pass = self.pass(contiguous::<T>(parameters, parameter_layout)?);
-        let (feature, tape, moments) = pass.forward(images, image_layout.dims(), self.keep)?;
+        let Forward {
+            feature,
+            tape,
+            moments,
+        } = pass.forward(images, image_layout.dims(), self.keep)?;
         *lock(&self.moments) = moments;
         *lock(&self.tape) = tape.map(|tape| Box::new(tape) as Box<dyn Any + Send>);
         let batch = feature.len() / self.channels;

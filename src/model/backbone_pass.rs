@@ -72,6 +72,16 @@ pub(super) struct Tape<T> {
     blocks: Vec<BlockTape<T>>,
 }
 
+/// What a forward pass gives.
+pub(super) struct Forward<T> {
+    /// `[batch, channels]`.
+    pub feature: Vec<T>,
+    /// None if no backward pass is to follow.
+    pub tape: Option<Tape<T>>,
+    /// Of every batch norm in the order of the plan, by domain.
+    pub moments: Vec<Vec<Moments>>,
+}
+
 /// One pass: the network, its parameters, and where memory comes from.
 pub(super) struct Pass<'a, T> {
     pub plan: &'a Plan,
@@ -80,13 +90,13 @@ pub(super) struct Pass<'a, T> {
 }
 
 impl<T: Element> Pass<'_, T> {
-    /// The feature `[batch, channels]`, the tape if it is to be kept, and the moments of every batch norm by domain.
+    /// The pictures through the network; the tape is kept if a backward pass is to follow.
     pub fn forward(
         &self,
         images: &[T],
         image_dims: &[usize],
         keep: bool,
-    ) -> candle_core::Result<(Vec<T>, Option<Tape<T>>, Vec<Vec<Moments>>)> {
+    ) -> candle_core::Result<Forward<T>> {
         let mut all_moments = Vec::new();
         let stem = self.convolve(&self.plan.stem, images, image_dims)?;
         all_moments.push(stem.moments.clone());
@@ -132,10 +142,18 @@ impl<T: Element> Pass<'_, T> {
         let feature = global_average(&map, dims);
         tape.maps.push(map);
         if keep {
-            return Ok((feature, Some(tape), all_moments));
+            return Ok(Forward {
+                feature,
+                tape: Some(tape),
+                moments: all_moments,
+            });
         }
         self.recycle(tape);
-        Ok((feature, None, all_moments))
+        Ok(Forward {
+            feature,
+            tape: None,
+            moments: all_moments,
+        })
     }
 
     /// The gradient of the flat parameters, from that of the feature `[batch, channels]`.
