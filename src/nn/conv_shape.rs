@@ -1,7 +1,7 @@
 //! The sizes of one convolution, and how its work is cut into pieces.
 //!
-//! Wherever a sum is cut into pieces, the pieces depend on the shapes alone, never on the number of threads: every sum
-//! is made in the same order, and a run with two threads equals one with a single thread, bit for bit.
+//! The pieces depend on the shapes alone, never on the number of threads, so that every sum is made in the same order
+//! on every machine of a kind: a run with two threads equals one with a single thread, bit for bit.
 
 use candle_core::{Result, bail};
 
@@ -121,15 +121,12 @@ impl ConvShape {
     }
 
     /// Positions that are handled together: many, since each product packs the whole kernel anew; few enough that their
-    /// patches stay in the cache that the cores share; and at least two pieces for every thread.
+    /// patches stay in the cache that the cores share; and at least four pieces for the threads.
     pub fn positions_per_tile(&self) -> usize {
-        let fits_in_cache = (768 * 1024 / self.patch()).clamp(192, 2048);
-        let pieces = 2 * rayon::current_num_threads();
-        fits_in_cache.min(self.positions().div_ceil(pieces)).max(16)
+        self.positions_per_sum().min(self.positions().div_ceil(4)).max(16)
     }
 
-    /// As [`ConvShape::positions_per_tile`], but by the shapes alone: a sum over positions is cut at the same places
-    /// whatever the number of threads.
+    /// Positions that one product sums over.
     pub fn positions_per_sum(&self) -> usize {
         (768 * 1024 / self.patch()).clamp(192, 2048)
     }
