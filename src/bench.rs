@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::config::RunConfig;
 use crate::data::batches::{Batch, BatchLoader};
+use crate::data::office_home;
 use crate::error::Result;
 use crate::method::{Method, StepInput};
 use crate::model::{Model, ModelSpec};
@@ -21,8 +22,6 @@ use crate::train::session::{make_method, open_task, transform};
 pub const OFFICE_HOME_STEPS: usize = 8000;
 /// Tests of one Office-Home task in the published setting.
 pub const OFFICE_HOME_TESTS: usize = 16;
-/// Source and target pictures of a mean Office-Home task: two of four domains with 15,588 pictures together.
-pub const OFFICE_HOME_PICTURES: usize = 7794;
 
 /// What a bench measured; all times are medians over the steps.
 #[derive(Debug, Clone, Serialize)]
@@ -63,10 +62,14 @@ pub struct Measurement {
 
 impl Measurement {
     /// Seconds of one Office-Home task at this speed, its tests included, if it had the published 36 pictures per domain.
-    pub fn office_home_task_seconds(&self) -> f64 {
+    ///
+    /// # Errors
+    /// If the list of Office-Home is damaged.
+    pub fn office_home_task_seconds(&self) -> Result<f64> {
         let per_image = self.seconds_per_step / (2 * self.batch) as f64;
         let training = per_image * (2 * 36 * OFFICE_HOME_STEPS) as f64;
-        training + self.test_seconds_per_image * (OFFICE_HOME_PICTURES * OFFICE_HOME_TESTS) as f64
+        let tested = office_home::pictures_per_task()? * OFFICE_HOME_TESTS;
+        Ok(training + self.test_seconds_per_image * tested as f64)
     }
 }
 
@@ -115,24 +118,12 @@ impl Bench {
         profile::restart(self.profile);
         let mut times = Vec::new();
         for number in 0..self.steps.max(1) {
-            times.push(self.step(
-                &model,
-                method.as_ref(),
-                &mut optimiser,
-                &mut batches,
-                number + 1,
-            )?);
+            times.push(self.step(&model, method.as_ref(), &mut optimiser, &mut batches, number + 1)?);
         }
-        let profile = if self.profile {
-            profile::seconds()
-        } else {
-            Vec::new()
-        };
+        let profile = if self.profile { profile::seconds() } else { Vec::new() };
         profile::restart(false);
-        let part =
-            |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
-        let seconds_per_step =
-            part(|times| times.data + times.forward + times.backward + times.optimiser);
+        let part = |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
+        let seconds_per_step = part(|times| times.data + times.forward + times.backward + times.optimiser);
         let domains = if method.uses_target() { 2 } else { 1 };
         let pictures = (domains * config.batch_size) as f64;
         let side = config.crop;
@@ -150,8 +141,7 @@ impl Bench {
             images_per_second: pictures / seconds_per_step,
             peak_mb: peak_memory_mb(),
             matmul_gflops: matmul_gflops()?,
-            step_gflops: model.backbone.training_operations(side)? * pictures / seconds_per_step
-                * 1e-9,
+            step_gflops: model.backbone.training_operations(side)? * pictures / seconds_per_step * 1e-9,
             test_seconds_per_image: self.test_seconds_per_image(&model)?,
             profile: profile
                 .into_iter()
@@ -184,11 +174,7 @@ impl Bench {
         let gradients = losses.total.backward()?;
         let backward = start.elapsed();
         let rate = self.config.learning_rate;
-        let rates = GroupRates {
-            backbone: rate,
-            head: 10.0 * rate,
-            discriminator: 10.0 * rate,
-        };
+        let rates = GroupRates { backbone: rate, head: 10.0 * rate, discriminator: 10.0 * rate };
         optimiser.step(&gradients, &rates)?;
         let end = start.elapsed();
         Ok(StepTimes {
@@ -223,19 +209,14 @@ struct StepTimes {
 /// Where the batches come from.
 enum Batches {
     Noise(Batch),
-    Read {
-        source: BatchLoader,
-        target: BatchLoader,
-    },
+    Read { source: BatchLoader, target: BatchLoader },
 }
 
 impl Batches {
     fn new(bench: &Bench, method: &dyn Method) -> Result<Self> {
         let config = &bench.config;
         if !bench.read_data {
-            let labels: Vec<u32> = (0..config.batch_size)
-                .map(|i| (i % bench.classes) as u32)
-                .collect();
+            let labels: Vec<u32> = (0..config.batch_size).map(|i| (i % bench.classes) as u32).collect();
             return Ok(Self::Noise(Batch {
                 images: noise(config.batch_size, config.crop)?,
                 labels: Tensor::new(labels, &Device::Cpu)?,
@@ -245,26 +226,11 @@ impl Batches {
         let task = open_task(config)?;
         let load = |domain, stream| {
             let workers = config.workers;
-            BatchLoader::new(
-                domain,
-                transform(config),
-                config.batch_size,
-                config.seed,
-                stream,
-                0,
-                workers,
-            )
+            BatchLoader::new(domain, transform(config), config.batch_size, config.seed, stream, 0, workers)
         };
         // A method without a target still measures with one loader only.
-        let target = if method.uses_target() {
-            task.target
-        } else {
-            task.source.clone()
-        };
-        Ok(Self::Read {
-            source: load(task.source, "source")?,
-            target: load(target, "target")?,
-        })
+        let target = if method.uses_target() { task.target } else { task.source.clone() };
+        Ok(Self::Read { source: load(task.source, "source")?, target: load(target, "target")? })
     }
 
     fn next(&mut self) -> Result<(Batch, Option<Batch>)> {
@@ -277,14 +243,8 @@ impl Batches {
 
 fn noise(batch: usize, side: usize) -> Result<Tensor> {
     let mut generator = generator(0, "bench", 0, 0);
-    let values: Vec<f32> = (0..batch * side * side * 3)
-        .map(|_| generator.random_range(-2.0..2.0))
-        .collect();
-    Ok(Tensor::from_vec(
-        values,
-        (batch, side, side, 3),
-        &Device::Cpu,
-    )?)
+    let values: Vec<f32> = (0..batch * side * side * 3).map(|_| generator.random_range(-2.0..2.0)).collect();
+    Ok(Tensor::from_vec(values, (batch, side, side, 3), &Device::Cpu)?)
 }
 
 /// The rate of a 1024×1024 matrix product in 10⁹ operations per second: the best of several.

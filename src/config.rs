@@ -205,8 +205,7 @@ impl RunConfig {
 
     /// Whether the alignment loss weighs samples by their entropy: as set, or as published for this method.
     pub fn conditions_on_entropy(&self) -> bool {
-        self.entropy_conditioning
-            .unwrap_or(self.method != Baseline::Dann)
+        self.entropy_conditioning.unwrap_or(self.method != Baseline::Dann)
     }
 
     /// The factor on the alignment loss: as set, or as published for this method.

@@ -96,11 +96,7 @@ impl Complaint {
 /// assert_eq!(error.to_string(), "--task: expected a domain of Art, Clipart, found 'Artt'\n  what to do: write Art");
 /// ```
 pub fn complain(expected: impl Into<String>, found: impl Into<String>) -> Complaint {
-    Complaint {
-        expected: expected.into(),
-        found: found.into(),
-        ..Complaint::default()
-    }
+    Complaint { expected: expected.into(), found: found.into(), ..Complaint::default() }
 }
 
 /// Wraps an operating system error with the file it is about.
@@ -117,17 +113,10 @@ pub fn file_error(action: &'static str, path: impl Into<PathBuf>, source: std::i
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             "choose a folder that you may write to"
         }
-        std::io::ErrorKind::StorageFull => {
-            "free some space; everything written before is still there"
-        }
+        std::io::ErrorKind::StorageFull => "free some space; everything written before is still there",
         _ => "",
     };
-    Error::File {
-        action,
-        path: path.into(),
-        source,
-        advice: advice.to_owned(),
-    }
+    Error::File { action, path: path.into(), source, advice: advice.to_owned() }
 }
 
 /// Of `known`, the name that is closest to what the user wrote, if any is close enough to be meant.
@@ -140,12 +129,7 @@ pub fn file_error(action: &'static str, path: impl Into<PathBuf>, source: std::i
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|name| {
-            (
-                edit_distance(&written.to_lowercase(), &name.to_lowercase()),
-                name,
-            )
-        })
+        .map(|name| (edit_distance(&written.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
         .min()
         .map(|(_, name)| name)
@@ -168,9 +152,5 @@ fn edit_distance(a: &str, b: &str) -> usize {
 }
 
 fn advice_line(advice: &str) -> String {
-    if advice.is_empty() {
-        String::new()
-    } else {
-        format!("\n  what to do: {advice}")
-    }
+    if advice.is_empty() { String::new() } else { format!("\n  what to do: {advice}") }
 }

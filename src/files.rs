@@ -15,19 +15,13 @@ use crate::error::{Result, file_error};
 /// # Errors
 /// If the folder is missing or read-only, if `path` is a folder, or if the disk is full. The message names `path`.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let written = if is_stream(path) {
-        write_through(path, bytes)
-    } else {
-        write_and_rename(path, bytes)
-    };
+    let written = if is_stream(path) { write_through(path, bytes) } else { write_and_rename(path, bytes) };
     written.map_err(|error| file_error("write", path, error))
 }
 
 /// Whether `path` is a device, a pipe or an open descriptor, which must not be replaced by a file.
 fn is_stream(path: &Path) -> bool {
-    let special = path
-        .metadata()
-        .is_ok_and(|found| !found.is_file() && !found.is_dir());
+    let special = path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
     // `/dev/stdout` can lead to a regular file: `toalign > table.txt`.
     special || path.parent() == Some(Path::new("/dev")) || path.starts_with("/dev/fd")
 }
@@ -40,10 +34,7 @@ fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn write_and_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.is_dir() {
-        return Err(io::Error::new(
-            io::ErrorKind::IsADirectory,
-            "this is a folder; a file name is needed",
-        ));
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a folder; a file name is needed"));
     }
     let target: PathBuf = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = match target.parent() {
@@ -70,9 +61,7 @@ fn temporary_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     // The temporary name that tempfile adds to its message would only distract: the kind of error says it all.
-    builder
-        .tempfile_in(folder)
-        .map_err(|error| io::Error::from(error.kind()))
+    builder.tempfile_in(folder).map_err(|error| io::Error::from(error.kind()))
 }
 
 #[cfg(test)]
@@ -114,9 +103,7 @@ mod tests {
     #[test]
     fn a_folder_is_not_written_over() {
         let folder = tempfile::tempdir().unwrap();
-        let message = write_atomically(folder.path(), b"x")
-            .unwrap_err()
-            .to_string();
+        let message = write_atomically(folder.path(), b"x").unwrap_err().to_string();
         assert!(message.contains("this is a folder"), "{message}");
         assert!(folder.path().is_dir());
     }
@@ -139,14 +126,8 @@ mod tests {
         // Even the superuser cannot make files here.
         let path = Path::new("/sys/toalign-report.html");
         let message = write_atomically(path, b"x").unwrap_err().to_string();
-        assert!(
-            message.starts_with("cannot write /sys/toalign-report.html: "),
-            "{message}"
-        );
-        assert!(
-            message.ends_with("what to do: choose a folder that you may write to"),
-            "{message}"
-        );
+        assert!(message.starts_with("cannot write /sys/toalign-report.html: "), "{message}");
+        assert!(message.ends_with("what to do: choose a folder that you may write to"), "{message}");
     }
 
     #[cfg(target_os = "linux")]
@@ -155,10 +136,7 @@ mod tests {
         use std::os::unix::fs::FileTypeExt;
         let path = Path::new("/dev/full");
         let message = write_atomically(path, b"x").unwrap_err().to_string();
-        assert!(
-            message.starts_with("cannot write /dev/full: No space left on device"),
-            "{message}"
-        );
+        assert!(message.starts_with("cannot write /dev/full: No space left on device"), "{message}");
         assert!(message.contains("what to do: free some space"), "{message}");
         assert!(path.metadata().unwrap().file_type().is_char_device());
         write_atomically(Path::new("/dev/null"), b"x").unwrap();

@@ -36,14 +36,7 @@ const SCALE: u32 = 4;
 
 /// The settings of the six runs.
 pub fn configs(base: &RunConfig) -> Vec<RunConfig> {
-    METHODS
-        .iter()
-        .map(|&(method, toalign)| RunConfig {
-            method,
-            toalign,
-            ..base.clone()
-        })
-        .collect()
+    METHODS.iter().map(|&(method, toalign)| RunConfig { method, toalign, ..base.clone() }).collect()
 }
 
 /// Trains the six methods one after the other and gathers what the report shows.
@@ -58,9 +51,7 @@ pub fn run(base: &RunConfig, observer: &mut dyn Observer) -> Result<Study> {
         let session = Session::new(config)?;
         let name = session.config.method_name();
         let mut records = Recorder::default();
-        let summary = session
-            .trainer()?
-            .run(&mut [&mut records, &mut *observer])?;
+        let summary = session.trainer()?.run(&mut [&mut records, &mut *observer])?;
         study.methods.push(MethodRun {
             name: name.clone(),
             records: records.0,
@@ -131,8 +122,7 @@ fn findings(runs: &[MethodRun]) -> Vec<String> {
     }
     for name in ["dannp", "hda"] {
         let with_toalign = last(&format!("{name}+toalign"));
-        let (Some(baseline), Some(plain), Some(toalign)) =
-            (last("source-only"), last(name), with_toalign)
+        let (Some(baseline), Some(plain), Some(toalign)) = (last("source-only"), last(name), with_toalign)
         else {
             continue;
         };
@@ -201,11 +191,7 @@ mod tests {
     use super::*;
 
     fn run(name: &str, last: f64) -> MethodRun {
-        MethodRun {
-            name: name.into(),
-            last,
-            ..MethodRun::default()
-        }
+        MethodRun { name: name.into(), last, ..MethodRun::default() }
     }
 
     #[test]
@@ -217,17 +203,9 @@ mod tests {
             run("dannp+toalign", 71.25),
         ]);
         assert_eq!(found.len(), 3);
-        assert!(
-            found[0].contains("57.5 %") && found[0].contains("56.2 %"),
-            "{}",
-            found[0]
-        );
+        assert!(found[0].contains("57.5 %") && found[0].contains("56.2 %"), "{}", found[0]);
         assert!(found[1].starts_with("DANNP reaches 71.5 % (+14.0 points over source only)"));
-        assert!(
-            found[1].ends_with("changes that by -0.2 points."),
-            "{}",
-            found[1]
-        );
+        assert!(found[1].ends_with("changes that by -0.2 points."), "{}", found[1]);
     }
 
     #[test]
@@ -235,14 +213,7 @@ mod tests {
         let base = RunConfig::mini();
         let configs = configs(&base);
         let names: Vec<String> = configs.iter().map(RunConfig::method_name).collect();
-        let expected = [
-            "source-only",
-            "target-bn-only",
-            "dannp",
-            "dannp+toalign",
-            "hda",
-            "hda+toalign",
-        ];
+        let expected = ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
         assert_eq!(names, expected);
         for config in configs {
             config.validate().unwrap();

@@ -28,8 +28,7 @@ pub type Generator = ChaCha8Rng;
 pub fn generator(seed: u64, purpose: &str, first_index: u64, second_index: u64) -> Generator {
     let mut key = [0u8; 32];
     for (slot, number) in
-        key.chunks_exact_mut(8)
-            .zip([seed, hash_of_name(purpose), first_index, second_index])
+        key.chunks_exact_mut(8).zip([seed, hash_of_name(purpose), first_index, second_index])
     {
         slot.copy_from_slice(&number.to_le_bytes());
     }

@@ -7,15 +7,11 @@ use toalign::nn::batch_norm::Mode;
 use toalign::nn::parameters::Role;
 use toalign::random::generator;
 
-const TRAINING: Mode = Mode::Training {
-    statistics_updates: 1,
-};
+const TRAINING: Mode = Mode::Training { statistics_updates: 1 };
 
 fn images(name: &str, batch: usize, side: usize) -> Tensor {
     let mut generator = generator(3, name, 0, 0);
-    let values: Vec<f64> = (0..batch * side * side * 3)
-        .map(|_| generator.random_range(-2.0..2.0))
-        .collect();
+    let values: Vec<f64> = (0..batch * side * side * 3).map(|_| generator.random_range(-2.0..2.0)).collect();
     Tensor::from_vec(values, (batch, side, side, 3), &Device::Cpu).unwrap()
 }
 
@@ -24,55 +20,33 @@ fn network(kind: BackboneKind) -> ResNet {
 }
 
 fn largest(tensor: &Tensor) -> f64 {
-    tensor
-        .abs()
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .max(0)
-        .unwrap()
-        .to_scalar()
-        .unwrap()
+    tensor.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
 }
 
 fn assert_close(what: &str, found: &Tensor, expected: &Tensor) {
     assert_eq!(found.dims(), expected.dims(), "{what}");
     let difference = largest(&(found - expected).unwrap());
-    assert!(
-        difference <= 1e-10 * (1.0 + largest(expected)),
-        "{what}: differs by {difference}"
-    );
+    assert!(difference <= 1e-10 * (1.0 + largest(expected)), "{what}: differs by {difference}");
 }
 
 /// A loss that depends on every channel in another way.
 fn loss(features: &[Tensor]) -> Tensor {
     let features = Tensor::cat(features, 0).unwrap();
-    let weights = Tensor::arange(0f64, features.elem_count() as f64, &Device::Cpu)
-        .unwrap()
-        .sin()
-        .unwrap();
+    let weights = Tensor::arange(0f64, features.elem_count() as f64, &Device::Cpu).unwrap().sin().unwrap();
     let weights = weights.reshape(features.dims()).unwrap();
     (features * weights).unwrap().sum_all().unwrap()
 }
 
 #[test]
 fn one_operation_equals_layer_by_layer() {
-    for (kind, side) in [
-        (BackboneKind::Small, 20),
-        (BackboneKind::ResNet18, 33),
-        (BackboneKind::ResNet50, 40),
-    ] {
+    for (kind, side) in
+        [(BackboneKind::Small, 20), (BackboneKind::ResNet18, 33), (BackboneKind::ResNet50, 40)]
+    {
         let (source, target) = (images("source", 3, side), images("target", 2, side));
         let (fast, slow) = (network(kind), network(kind));
         let features = fast.forward_domains(&[(&source, 2), (&target, 1)]).unwrap();
         let expected = [
-            slow.forward_by_layers(
-                &source,
-                Mode::Training {
-                    statistics_updates: 2,
-                },
-            )
-            .unwrap(),
+            slow.forward_by_layers(&source, Mode::Training { statistics_updates: 2 }).unwrap(),
             slow.forward_by_layers(&target, TRAINING).unwrap(),
         ];
         for (found, expected) in features.iter().zip(&expected) {
@@ -84,11 +58,7 @@ fn one_operation_equals_layer_by_layer() {
             match a.role {
                 Role::Statistic => assert_close(&a.name, &a.value, &b.value),
                 Role::Trained(_) => {
-                    assert_close(
-                        &a.name,
-                        found.get(&a.value).unwrap(),
-                        expected.get(&b.value).unwrap(),
-                    );
+                    assert_close(&a.name, found.get(&a.value).unwrap(), expected.get(&b.value).unwrap());
                 }
             }
         }
@@ -98,11 +68,7 @@ fn one_operation_equals_layer_by_layer() {
         assert_close("evaluation with a graph", &with_graph, &evaluated);
         let found = loss(&[with_graph]).backward().unwrap();
         let expected = loss(&[evaluated]).backward().unwrap();
-        for parameter in fast
-            .parameters()
-            .iter()
-            .filter(|parameter| parameter.role != Role::Statistic)
-        {
+        for parameter in fast.parameters().iter().filter(|parameter| parameter.role != Role::Statistic) {
             let (found, expected) = (found.get(&parameter.value), expected.get(&parameter.value));
             assert_close(&parameter.name, found.unwrap(), expected.unwrap());
         }
@@ -111,24 +77,17 @@ fn one_operation_equals_layer_by_layer() {
 
 #[test]
 fn a_second_backward_pass_says_what_to_do() {
-    let feature = network(BackboneKind::Small)
-        .forward(&images("image", 2, 16), TRAINING)
-        .unwrap();
+    let feature = network(BackboneKind::Small).forward(&images("image", 2, 16), TRAINING).unwrap();
     let loss = feature.sum_all().unwrap();
     loss.backward().unwrap();
     let message = loss.backward().unwrap_err().to_string();
-    assert!(
-        message.contains("expected one backward pass for each forward pass"),
-        "{message}"
-    );
+    assert!(message.contains("expected one backward pass for each forward pass"), "{message}");
 }
 
 #[test]
 fn pictures_can_have_a_gradient_too() {
     let image = candle_core::Var::from_tensor(&images("image", 1, 16)).unwrap();
-    let feature = network(BackboneKind::Small)
-        .forward(&image, Mode::Evaluation)
-        .unwrap();
+    let feature = network(BackboneKind::Small).forward(&image, Mode::Evaluation).unwrap();
     let gradients = feature.sum_all().unwrap().backward().unwrap();
     assert!(largest(gradients.get(&image).unwrap()) > 0.0);
 }
@@ -137,27 +96,17 @@ fn pictures_can_have_a_gradient_too() {
 fn the_number_of_threads_changes_no_bit() {
     let (source, target) = (images("source", 6, 40), images("target", 6, 40));
     let run = |threads: usize| -> Vec<u64> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let network = network(BackboneKind::Small);
-            let features = network
-                .forward_domains(&[(&source, 1), (&target, 1)])
-                .unwrap();
+            let features = network.forward_domains(&[(&source, 1), (&target, 1)]).unwrap();
             let gradients = loss(&features).backward().unwrap();
-            let trained = network
-                .parameters()
-                .into_iter()
-                .filter(|p| p.role != Role::Statistic);
+            let trained = network.parameters().into_iter().filter(|p| p.role != Role::Statistic);
             let bits = |t: &Tensor| -> Vec<u64> {
                 let values: Vec<f64> = t.flatten_all().unwrap().to_vec1().unwrap();
                 values.into_iter().map(f64::to_bits).collect()
             };
-            trained
-                .flat_map(|p| bits(gradients.get(&p.value).unwrap()))
-                .collect()
+            trained.flat_map(|p| bits(gradients.get(&p.value).unwrap())).collect()
         })
     };
     let single = run(1);

@@ -36,34 +36,21 @@ impl Pictures for Numbered {
             std::thread::sleep(Duration::from_millis(1));
         }
         if self.broken.contains(&index) {
-            return Err(complain("a whole picture", "a broken one")
-                .at(self.name(index))
-                .into());
+            return Err(complain("a whole picture", "a broken one").at(self.name(index)).into());
         }
-        Ok(RgbImage::from_fn(6, 5, |x, y| {
-            image::Rgb([index as u8, 40 * x as u8, 50 * y as u8])
-        }))
+        Ok(RgbImage::from_fn(6, 5, |x, y| image::Rgb([index as u8, 40 * x as u8, 50 * y as u8])))
     }
 }
 
 fn domain(count: usize, broken: &[usize], slow: bool) -> Domain {
     Domain {
         name: "Numbers".to_owned(),
-        pictures: Arc::new(Numbered {
-            count,
-            broken: broken.to_vec(),
-            slow,
-        }),
+        pictures: Arc::new(Numbered { count, broken: broken.to_vec(), slow }),
     }
 }
 
 fn transform() -> Transform {
-    Transform {
-        resize: None,
-        pad: 2,
-        crop: 4,
-        flip: true,
-    }
+    Transform { resize: None, pad: 2, crop: 4, flip: true }
 }
 
 type Content = (Vec<usize>, Vec<u32>, Vec<f32>);
@@ -72,62 +59,34 @@ fn content(batch: &Batch) -> Content {
     (
         batch.indices.clone(),
         batch.labels.to_vec1().expect("labels"),
-        batch
-            .images
-            .flatten_all()
-            .and_then(|images| images.to_vec1())
-            .expect("numbers"),
+        batch.images.flatten_all().and_then(|images| images.to_vec1()).expect("numbers"),
     )
 }
 
 /// `count` batches of 4 of 22 pictures (5 batches an epoch), from batch `first` on.
 fn batches(seed: u64, stream: &str, first: usize, count: usize, workers: usize) -> Vec<Content> {
-    let mut loader = BatchLoader::new(
-        domain(22, &[], true),
-        transform(),
-        4,
-        seed,
-        stream,
-        first,
-        workers,
-    )
-    .expect("a loader");
+    let mut loader = BatchLoader::new(domain(22, &[], true), transform(), 4, seed, stream, first, workers)
+        .expect("a loader");
     assert_eq!(loader.batches_per_epoch(), 5);
-    (0..count)
-        .map(|_| content(&loader.next().expect("a batch")))
-        .collect()
+    (0..count).map(|_| content(&loader.next().expect("a batch"))).collect()
 }
 
 #[test]
 fn the_same_for_any_number_of_workers() {
     let in_this_thread = batches(7, "source", 0, 13, 0);
     for workers in [1, 2, 4] {
-        assert!(
-            batches(7, "source", 0, 13, workers) == in_this_thread,
-            "{workers} workers"
-        );
+        assert!(batches(7, "source", 0, 13, workers) == in_this_thread, "{workers} workers");
     }
     let (indices, labels, numbers) = &in_this_thread[0];
-    assert_eq!(
-        (indices.len(), labels.len(), numbers.len()),
-        (4, 4, 4 * 4 * 4 * 3)
-    );
-    assert!(
-        indices
-            .iter()
-            .zip(labels)
-            .all(|(&index, &label)| label == index as u32 % 3)
-    );
+    assert_eq!((indices.len(), labels.len(), numbers.len()), (4, 4, 4 * 4 * 4 * 3));
+    assert!(indices.iter().zip(labels).all(|(&index, &label)| label == index as u32 % 3));
 }
 
 #[test]
 fn starting_at_a_batch_equals_skipping_to_it() {
     let straight = batches(7, "source", 0, 13, 2);
     for first in [1, 4, 5, 8] {
-        assert!(
-            batches(7, "source", first, 13 - first, 2) == straight[first..],
-            "from {first}"
-        );
+        assert!(batches(7, "source", first, 13 - first, 2) == straight[first..], "from {first}");
     }
 }
 
@@ -145,26 +104,16 @@ fn seed_and_stream_change_order_and_crops() {
         })
     };
     let changed = (0..22)
-        .filter_map(|picture| {
-            Some((
-                numbers_of(&both[..5], picture)?,
-                numbers_of(&both[5..], picture)?,
-            ))
-        })
+        .filter_map(|picture| Some((numbers_of(&both[..5], picture)?, numbers_of(&both[5..], picture)?)))
         .filter(|(first, second)| first != second)
         .count();
-    assert!(
-        changed >= 12,
-        "only {changed} of about 18 pictures are cropped anew"
-    );
+    assert!(changed >= 12, "only {changed} of about 18 pictures are cropped anew");
 }
 
 #[test]
 fn an_epoch_shows_each_picture_at_most_once() {
-    let seen: Vec<usize> = batches(3, "target", 0, 10, 2)
-        .into_iter()
-        .flat_map(|(indices, ..)| indices)
-        .collect();
+    let seen: Vec<usize> =
+        batches(3, "target", 0, 10, 2).into_iter().flat_map(|(indices, ..)| indices).collect();
     let (first, second) = seen.split_at(20);
     assert_eq!(first.iter().collect::<HashSet<_>>().len(), 20);
     assert_eq!(second.iter().collect::<HashSet<_>>().len(), 20);
@@ -182,9 +131,7 @@ fn crops_lie_inside_the_padded_picture_and_half_are_mirrored() {
         let row: Vec<f32> = numbers[..12].iter().step_by(3).copied().collect();
         mirrored += usize::from(row[0] > row[3]);
         let smallest = row.iter().copied().fold(f32::INFINITY, f32::min);
-        let left = (0..6)
-            .find(|&x| value(10 * x) == smallest)
-            .expect("a value of the picture");
+        let left = (0..6).find(|&x| value(10 * x) == smallest).expect("a value of the picture");
         corners.insert((left, row.iter().filter(|&&value| value == smallest).count()));
     }
     assert!((150..250).contains(&mirrored), "{mirrored} of 400 mirrored");
@@ -195,22 +142,12 @@ fn crops_lie_inside_the_padded_picture_and_half_are_mirrored() {
 
 #[test]
 fn centre_crops_and_masks_match() {
-    let transform = Transform {
-        resize: Some(8),
-        pad: 0,
-        crop: 4,
-        flip: true,
-    };
+    let transform = Transform { resize: Some(8), pad: 0, crop: 4, flip: true };
     let picture = RgbImage::from_fn(16, 4, |x, _| image::Rgb([if x < 8 { 0 } else { 255 }; 3]));
     let mask = image::GrayImage::from_fn(16, 4, |x, _| image::Luma([if x < 8 { 0 } else { 255 }]));
     let (picture, mask) = (transform.test_picture(&picture), transform.test_mask(&mask));
     assert_eq!((picture.dimensions(), mask.dimensions()), ((4, 4), (4, 4)));
-    assert!(
-        picture
-            .pixels()
-            .zip(mask.pixels())
-            .all(|(pixel, mask)| pixel[0] == mask[0])
-    );
+    assert!(picture.pixels().zip(mask.pixels()).all(|(pixel, mask)| pixel[0] == mask[0]));
     assert_eq!(mask.get_pixel(0, 0)[0], 0);
     assert_eq!(mask.get_pixel(3, 3)[0], 255);
     let mini = RgbImage::from_fn(40, 40, |x, y| image::Rgb([x as u8, y as u8, 0]));
@@ -221,9 +158,7 @@ fn centre_crops_and_masks_match() {
 fn testing_sees_every_picture_in_order() {
     let passes = test_batches(domain(22, &[], true), transform(), 5).expect("batches");
     assert_eq!(passes.len(), 5);
-    let indices: Vec<Vec<usize>> = passes
-        .map(|batch| batch.expect("a batch").indices)
-        .collect();
+    let indices: Vec<Vec<usize>> = passes.map(|batch| batch.expect("a batch").indices).collect();
     assert_eq!(indices.concat(), (0..22).collect::<Vec<_>>());
     assert_eq!(indices.last().map(Vec::len), Some(2));
 }
@@ -233,16 +168,9 @@ fn an_error_comes_with_its_batch_and_the_next_batch_follows() {
     for workers in [0, 1, 3] {
         let all = batches(7, "source", 0, 5, 0);
         let broken = all[2].0[1];
-        let mut loader = BatchLoader::new(
-            domain(22, &[broken], true),
-            transform(),
-            4,
-            7,
-            "source",
-            0,
-            workers,
-        )
-        .expect("a loader");
+        let mut loader =
+            BatchLoader::new(domain(22, &[broken], true), transform(), 4, 7, "source", 0, workers)
+                .expect("a loader");
         for (number, expected) in all.iter().enumerate() {
             let batch = loader.next();
             if number == 2 {
@@ -272,14 +200,6 @@ fn dropping_a_loader_ends_its_threads_at_once() {
     std::thread::sleep(Duration::from_millis(20));
     let start = Instant::now();
     drop(loader);
-    assert!(
-        start.elapsed() < Duration::from_millis(500),
-        "took {:?}",
-        start.elapsed()
-    );
-    assert_eq!(
-        pictures.strong_count(),
-        0,
-        "no thread holds the pictures any more"
-    );
+    assert!(start.elapsed() < Duration::from_millis(500), "took {:?}", start.elapsed());
+    assert_eq!(pictures.strong_count(), 0, "no thread holds the pictures any more");
 }

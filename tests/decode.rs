@@ -14,26 +14,15 @@ const WITH_BLACK: Quarters = [[195, 40, 30], [40, 160, 60], [30, 60, 190], [195,
 const GREYS: Quarters = [[87; 3], [113; 3], [66; 3], [212; 3]];
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/pictures")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(name)
 }
 
 fn assert_quarters(name: &str, picture: &RgbImage, expected: Quarters, tolerance: u8) {
     assert_eq!(picture.dimensions(), (24, 16), "{name}");
-    for ((x, y), expected) in [(5, 3), (18, 3), (5, 12), (18, 12)]
-        .into_iter()
-        .zip(expected)
-    {
+    for ((x, y), expected) in [(5, 3), (18, 3), (5, 12), (18, 12)].into_iter().zip(expected) {
         let found = picture.get_pixel(x, y).0;
-        let close = found
-            .iter()
-            .zip(expected)
-            .all(|(&a, b)| a.abs_diff(b) <= tolerance);
-        assert!(
-            close,
-            "{name}: {found:?} instead of {expected:?} at {x}, {y}"
-        );
+        let close = found.iter().zip(expected).all(|(&a, b)| a.abs_diff(b) <= tolerance);
+        assert!(close, "{name}: {found:?} instead of {expected:?} at {x}, {y}");
     }
 }
 
@@ -67,14 +56,8 @@ fn all_kinds_of_files() {
         let picture = decode_file(&path(name), None).unwrap_or_else(|error| panic!("{error}"));
         assert_quarters(name, &picture, expected, tolerance);
     }
-    let files = std::fs::read_dir(path(""))
-        .expect("the folder of the pictures")
-        .count();
-    assert_eq!(
-        files,
-        kinds.len(),
-        "every file in tests/pictures is listed here"
-    );
+    let files = std::fs::read_dir(path("")).expect("the folder of the pictures").count();
+    assert_eq!(files, kinds.len(), "every file in tests/pictures is listed here");
 }
 
 #[test]
@@ -82,12 +65,7 @@ fn transparent_pictures_over_a_background() {
     for name in ["alpha.png", "alpha.webp"] {
         let picture = decode_file(&path(name), Some([255, 0, 101])).expect("a picture");
         // Top left is transparent, bottom left has alpha 128: (30·128 + 255·127) / 255 = 142.06 in red.
-        assert_quarters(
-            name,
-            &picture,
-            [[255, 0, 101], COLOURS[1], [142, 30, 146], COLOURS[3]],
-            0,
-        );
+        assert_quarters(name, &picture, [[255, 0, 101], COLOURS[1], [142, 30, 146], COLOURS[3]], 0);
     }
     let picture = decode_file(&path("baseline.jpg"), Some([255, 0, 101])).expect("a picture");
     assert_quarters("a JPEG has no alpha", &picture, COLOURS, 2);
@@ -98,12 +76,7 @@ fn the_content_decides_the_format() {
     let folder = tempfile::tempdir().expect("a folder");
     let misnamed = folder.path().join("picture.gif");
     std::fs::copy(path("baseline.jpg"), &misnamed).expect("a copy");
-    assert_quarters(
-        "a JPEG called GIF",
-        &decode_file(&misnamed, None).expect("a picture"),
-        COLOURS,
-        2,
-    );
+    assert_quarters("a JPEG called GIF", &decode_file(&misnamed, None).expect("a picture"), COLOURS, 2);
 }
 
 #[test]
@@ -127,10 +100,7 @@ fn every_cut_off_file_is_refused() {
         for part in [10, 30, 50, 70, 90] {
             let cut_off = &bytes[..bytes.len() * part / 100];
             let complaint = decode(cut_off, None).err();
-            assert!(
-                complaint.is_some(),
-                "{name} decodes although only {part} % of it is there"
-            );
+            assert!(complaint.is_some(), "{name} decodes although only {part} % of it is there");
         }
     }
 }

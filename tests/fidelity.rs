@@ -25,30 +25,20 @@ use toalign::nn::schedule::{inverse_decay, reversal_coefficient};
 use toalign::nn::sgd::{GroupRates, Sgd, SgdSettings};
 
 fn integer(case: &Value, key: &str) -> usize {
-    case[key]
-        .as_u64()
-        .unwrap_or_else(|| panic!("expected an integer '{key}'")) as usize
+    case[key].as_u64().unwrap_or_else(|| panic!("expected an integer '{key}'")) as usize
 }
 
 fn number(case: &Value, key: &str) -> f64 {
-    case[key]
-        .as_f64()
-        .unwrap_or_else(|| panic!("expected a number '{key}'"))
+    case[key].as_f64().unwrap_or_else(|| panic!("expected a number '{key}'"))
 }
 
 fn text<'a>(case: &'a Value, key: &str) -> &'a str {
-    case[key]
-        .as_str()
-        .unwrap_or_else(|| panic!("expected a text '{key}'"))
+    case[key].as_str().unwrap_or_else(|| panic!("expected a text '{key}'"))
 }
 
 fn backbone(case: &Value) -> BackboneKind {
     let name = text(case, "backbone");
-    BackboneKind::NAMES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .expect("a known backbone")
-        .1
+    BackboneKind::NAMES.iter().find(|(known, _)| *known == name).expect("a known backbone").1
 }
 
 fn head(case: &Value) -> HeadKind {
@@ -86,20 +76,14 @@ fn fill(parameters: &[Parameter], seed: u64) {
         } else if name.ends_with("running_var") {
             (0.9, 1.1)
         } else if shape.len() == 1 && name.ends_with("weight") {
-            if name.contains(".layer") {
-                (0.4, 0.6)
-            } else {
-                (0.9, 1.1)
-            }
+            if name.contains(".layer") { (0.4, 0.6) } else { (0.9, 1.1) }
         } else if shape.len() == 1 {
             (-0.1, 0.1)
         } else {
-            let bound = (6.0 / (count / shape[0]) as f64).sqrt()
-                * if shape.len() == 2 { 0.25 } else { 1.0 };
+            let bound = (6.0 / (count / shape[0]) as f64).sqrt() * if shape.len() == 2 { 0.25 } else { 1.0 };
             (-bound, bound)
         };
-        let stored =
-            Tensor::from_vec(values(seed, name, count, lo, hi), shape, &Device::Cpu).unwrap();
+        let stored = Tensor::from_vec(values(seed, name, count, lo, hi), shape, &Device::Cpu).unwrap();
         parameter.set_from_file(&stored).unwrap();
     }
 }
@@ -108,23 +92,11 @@ fn fill(parameters: &[Parameter], seed: u64) {
 fn images(seed: u64, name: &str, batch: usize, image: usize, dtype: DType) -> Tensor {
     let drawn = values(seed, name, batch * 3 * image * image, -2.0, 2.0);
     let drawn = Tensor::from_vec(drawn, (batch, 3, image, image), &Device::Cpu).unwrap();
-    drawn
-        .permute((0, 2, 3, 1))
-        .unwrap()
-        .contiguous()
-        .unwrap()
-        .to_dtype(dtype)
-        .unwrap()
+    drawn.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().to_dtype(dtype).unwrap()
 }
 
 fn as_f64(tensor: &Tensor) -> Vec<f64> {
-    tensor
-        .to_dtype(DType::F64)
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .to_vec1()
-        .unwrap()
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -147,28 +119,17 @@ impl Comparison {
     fn check(&mut self, kind: &'static str, what: &str, found: f64, expected: f64, scale: f64) {
         let error = (found - expected).abs() / scale.abs().max(1e-3);
         let allowed = self.tolerance * if kind == "gradient norm" { 10.0 } else { 1.0 };
-        assert!(
-            error <= allowed,
-            "{}: {what}: expected {expected}, found {found}",
-            self.case
-        );
+        assert!(error <= allowed, "{}: {what}: expected {expected}, found {found}", self.case);
         let worst = self.worst.entry(kind).or_default();
         *worst = worst.max(error);
     }
 }
 
 fn run_step_case(name: &str, case: &Value, dtype: DType, tolerance: f64) {
-    let mut comparison = Comparison {
-        case: format!("{name} in {dtype:?}"),
-        tolerance,
-        worst: BTreeMap::new(),
-    };
+    let mut comparison =
+        Comparison { case: format!("{name} in {dtype:?}"), tolerance, worst: BTreeMap::new() };
     let seed = integer(case, "seed") as u64;
-    let (classes, batch, image) = (
-        integer(case, "classes"),
-        integer(case, "batch"),
-        integer(case, "image"),
-    );
+    let (classes, batch, image) = (integer(case, "classes"), integer(case, "batch"), integer(case, "image"));
     let discriminator = match text(case, "discriminator_input") {
         "features" => DiscriminatorInput::Features,
         _ => DiscriminatorInput::Probabilities,
@@ -186,56 +147,23 @@ fn run_step_case(name: &str, case: &Value, dtype: DType, tolerance: f64) {
     let parameters = model.parameters();
     fill(&parameters, seed);
     let method = method(case);
-    let settings = SgdSettings {
-        momentum: 0.9,
-        nesterov: true,
-        weight_decay: 5e-4,
-    };
+    let settings = SgdSettings { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
     let mut sgd = Sgd::new(parameters.clone(), settings).unwrap();
 
-    for (number_of_step, expected) in case["expect"]["steps"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .enumerate()
-    {
+    for (number_of_step, expected) in case["expect"]["steps"].as_array().unwrap().iter().enumerate() {
         let iteration = integer(case, "start_iteration") + number_of_step;
         let progress = iteration as f64 / number(case, "total_iterations");
         let rate = number(case, "lr") * inverse_decay(progress, 10.0, 0.75);
         let coefficient = reversal_coefficient(progress, 10.0);
-        comparison.check(
-            "schedule",
-            "lr",
-            rate,
-            number(expected, "lr"),
-            number(expected, "lr"),
-        );
-        comparison.check(
-            "schedule",
-            "coeff",
-            coefficient,
-            number(expected, "coeff"),
-            1.0,
-        );
+        comparison.check("schedule", "lr", rate, number(expected, "lr"), number(expected, "lr"));
+        comparison.check("schedule", "coeff", coefficient, number(expected, "coeff"), 1.0);
 
         let labels: Vec<u32> = unit(seed, &format!("labels.{number_of_step}"), batch)
             .into_iter()
             .map(|u| (u * classes as f64).floor() as u32)
             .collect();
-        let source = images(
-            seed,
-            &format!("source.{number_of_step}"),
-            batch,
-            image,
-            dtype,
-        );
-        let target = images(
-            seed,
-            &format!("target.{number_of_step}"),
-            batch,
-            image,
-            dtype,
-        );
+        let source = images(seed, &format!("source.{number_of_step}"), batch, image, dtype);
+        let target = images(seed, &format!("target.{number_of_step}"), batch, image, dtype);
         let input = StepInput {
             source_images: &source,
             source_labels: &Tensor::new(labels, &Device::Cpu).unwrap(),
@@ -246,34 +174,21 @@ fn run_step_case(name: &str, case: &Value, dtype: DType, tolerance: f64) {
         };
         let losses = method.losses(&model, &input).unwrap();
         let total = as_f64(&losses.total)[0];
-        comparison.check(
-            "loss",
-            "loss",
-            total,
-            number(expected, "loss"),
-            number(expected, "loss"),
-        );
+        comparison.check("loss", "loss", total, number(expected, "loss"), number(expected, "loss"));
         for (part, loss) in &losses.parts {
             let key = match *part {
                 "classification" => "loss_cls",
                 "alignment" => "loss_align",
                 _ => "loss_hda",
             };
-            comparison.check(
-                "loss",
-                key,
-                as_f64(loss)[0],
-                number(expected, key),
-                number(expected, key),
-            );
+            comparison.check("loss", key, as_f64(loss)[0], number(expected, key), number(expected, key));
         }
 
         let gradients = losses.total.backward().unwrap();
         for (key, expected) in expected["grad_norm"].as_object().unwrap() {
             let suffix = format!(".{key}");
-            let same_name = |p: &&Parameter| {
-                p.name == format!("base_net{suffix}") || p.name == format!("d_net{suffix}")
-            };
+            let same_name =
+                |p: &&Parameter| p.name == format!("base_net{suffix}") || p.name == format!("d_net{suffix}");
             let parameter = parameters.iter().find(same_name).unwrap();
             let expected = expected.as_f64().unwrap();
             let norm = match gradients.get(&parameter.value) {
@@ -282,39 +197,18 @@ fn run_step_case(name: &str, case: &Value, dtype: DType, tolerance: f64) {
             };
             comparison.check("gradient norm", key, norm, expected, expected);
         }
-        let rates = GroupRates {
-            backbone: rate,
-            head: 10.0 * rate,
-            discriminator: 10.0 * rate,
-        };
+        let rates = GroupRates { backbone: rate, head: 10.0 * rate, discriminator: 10.0 * rate };
         sgd.step(&gradients, &rates).unwrap();
     }
 
-    let logits = as_f64(
-        &model
-            .predict(&images(seed, "probe", 2, image, dtype))
-            .unwrap(),
-    );
-    let expected: Vec<Vec<f64>> = case["expect"]["probe_logits"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(numbers)
-        .collect();
-    let largest = expected
-        .iter()
-        .flatten()
-        .fold(0f64, |largest, logit| largest.max(logit.abs()));
+    let logits = as_f64(&model.predict(&images(seed, "probe", 2, image, dtype)).unwrap());
+    let expected: Vec<Vec<f64>> =
+        case["expect"]["probe_logits"].as_array().unwrap().iter().map(numbers).collect();
+    let largest = expected.iter().flatten().fold(0f64, |largest, logit| largest.max(logit.abs()));
     for (row, expected) in expected.iter().enumerate() {
         for (column, &expected) in expected.iter().enumerate() {
             let found = logits[row * classes + column];
-            comparison.check(
-                "probe logit",
-                &format!("probe {row} {column}"),
-                found,
-                expected,
-                largest,
-            );
+            comparison.check("probe logit", &format!("probe {row} {column}"), found, expected, largest);
         }
     }
 
@@ -324,40 +218,15 @@ fn run_step_case(name: &str, case: &Value, dtype: DType, tolerance: f64) {
             panic!("{}: no tensor '{name}'", comparison.case);
         };
         let found = as_f64(&parameter.to_file().unwrap());
-        let [sum, absolute, first, last] = numbers(expected)[..] else {
-            panic!("four numbers of {name}")
-        };
-        let largest = found
-            .iter()
-            .fold(0f64, |largest, value| largest.max(value.abs()));
-        comparison.check(
-            "tensor",
-            &format!("{name} sum"),
-            found.iter().sum(),
-            sum,
-            absolute,
-        );
+        let [sum, absolute, first, last] = numbers(expected)[..] else { panic!("four numbers of {name}") };
+        let largest = found.iter().fold(0f64, |largest, value| largest.max(value.abs()));
+        comparison.check("tensor", &format!("{name} sum"), found.iter().sum(), sum, absolute);
         let found_absolute: f64 = found.iter().map(|value| value.abs()).sum();
-        comparison.check(
-            "tensor",
-            &format!("{name} absolute sum"),
-            found_absolute,
-            absolute,
-            absolute,
-        );
+        comparison.check("tensor", &format!("{name} absolute sum"), found_absolute, absolute, absolute);
         comparison.check("tensor", &format!("{name} first"), found[0], first, largest);
-        comparison.check(
-            "tensor",
-            &format!("{name} last"),
-            found[found.len() - 1],
-            last,
-            largest,
-        );
+        comparison.check("tensor", &format!("{name} last"), found[found.len() - 1], last, largest);
     }
-    println!(
-        "{}: worst relative errors {:?}",
-        comparison.case, comparison.worst
-    );
+    println!("{}: worst relative errors {:?}", comparison.case, comparison.worst);
 }
 
 fn tolerance(case: &Value) -> f64 {
@@ -404,10 +273,7 @@ fn run_cam_case(name: &str, case: &Value, dtype: DType, tolerance: f64) {
     let class = integer(case, "class");
     let score = as_f64(&model.predict(&image).unwrap())[class];
     let expected_score = number(&case["expect"], "score");
-    assert!(
-        (score - expected_score).abs() < tolerance,
-        "{name}: expected {expected_score}, found {score}"
-    );
+    assert!((score - expected_score).abs() < tolerance, "{name}: expected {expected_score}, found {score}");
 
     let found = as_f64(&grad_cam(&model, &image, &[class as u32], layer).unwrap());
     let expected = numbers(&case["expect"]["grad_cam"]);
@@ -416,10 +282,7 @@ fn run_cam_case(name: &str, case: &Value, dtype: DType, tolerance: f64) {
     for (found, expected) in found.iter().zip(&expected) {
         worst = worst.max((found - expected).abs());
     }
-    assert!(
-        worst < tolerance,
-        "{name} in {dtype:?}: worst difference {worst}"
-    );
+    assert!(worst < tolerance, "{name} in {dtype:?}: worst difference {worst}");
     println!("{name} in {dtype:?}: worst difference {worst:.1e}");
 }
 
@@ -445,34 +308,20 @@ fn each_backbone_has_the_statistics_of_its_batches_only_once() {
     let model = Model::new(&spec, 1).unwrap();
     let statistics = || -> Vec<f64> {
         let parameters = model.parameters();
-        parameters
-            .iter()
-            .filter(|p| p.role == Role::Statistic)
-            .flat_map(|p| as_f64(&p.value))
-            .collect()
+        parameters.iter().filter(|p| p.role == Role::Statistic).flat_map(|p| as_f64(&p.value)).collect()
     };
     let before = statistics();
     let image = images(1, "image", 2, 16, DType::F64);
     model.backbone.forward(&image, Mode::Evaluation).unwrap();
     assert_eq!(statistics(), before);
-    model
-        .backbone
-        .forward(
-            &image,
-            Mode::Training {
-                statistics_updates: 1,
-            },
-        )
-        .unwrap();
+    model.backbone.forward(&image, Mode::Training { statistics_updates: 1 }).unwrap();
     assert_ne!(statistics(), before);
 }
 
 #[test]
 fn kernels_travel_to_files_and_back() {
-    let kernel = Tensor::arange(0f32, 2.0 * 3.0 * 4.0 * 5.0, &Device::Cpu)
-        .unwrap()
-        .reshape((2, 3, 4, 5))
-        .unwrap();
+    let kernel =
+        Tensor::arange(0f32, 2.0 * 3.0 * 4.0 * 5.0, &Device::Cpu).unwrap().reshape((2, 3, 4, 5)).unwrap();
     let parameter = Parameter {
         name: "kernel".into(),
         value: candle_core::Var::from_tensor(&kernel).unwrap(),

@@ -8,17 +8,13 @@ use toalign::nn::grad_reverse::grad_reverse;
 use toalign::nn::max_pool::{max_pool, max_pool_composed};
 use toalign::random::generator;
 
-const TRAINING: Mode = Mode::Training {
-    statistics_updates: 0,
-};
+const TRAINING: Mode = Mode::Training { statistics_updates: 0 };
 
 /// Uniform values in [-1, 1), in f64.
 fn random(name: &str, dims: &[usize]) -> Var {
     let mut generator = generator(7, name, 0, 0);
     let count = dims.iter().product();
-    let values: Vec<f64> = (0..count)
-        .map(|_| generator.random_range(-1.0..1.0))
-        .collect();
+    let values: Vec<f64> = (0..count).map(|_| generator.random_range(-1.0..1.0)).collect();
     Var::from_tensor(&Tensor::from_vec(values, dims, &Device::Cpu).unwrap()).unwrap()
 }
 
@@ -33,20 +29,14 @@ fn assert_gradients(variables: &[&Var], f: impl Fn() -> Result<Tensor>) {
     let step = 1e-5;
     let gradients = score(&f().unwrap()).unwrap().backward().unwrap();
     for (number, variable) in variables.iter().enumerate() {
-        let gradient = gradients
-            .get(variable)
-            .expect("a gradient")
-            .flatten_all()
-            .unwrap();
+        let gradient = gradients.get(variable).expect("a gradient").flatten_all().unwrap();
         let gradient: Vec<f64> = gradient.to_vec1().unwrap();
         let at_start: Vec<f64> = variable.flatten_all().unwrap().to_vec1().unwrap();
         for element in (0..at_start.len()).step_by(at_start.len().div_ceil(60)) {
             let at = |offset: f64| {
                 let mut moved = at_start.clone();
                 moved[element] += offset;
-                variable
-                    .set(&Tensor::from_vec(moved, variable.dims(), &Device::Cpu).unwrap())
-                    .unwrap();
+                variable.set(&Tensor::from_vec(moved, variable.dims(), &Device::Cpu).unwrap()).unwrap();
                 score(&f().unwrap()).unwrap().to_scalar::<f64>().unwrap()
             };
             let slope = (at(step) - at(-step)) / (2.0 * step);
@@ -63,23 +53,9 @@ fn assert_gradients(variables: &[&Var], f: impl Fn() -> Result<Tensor>) {
 
 fn assert_close(a: &Tensor, b: &Tensor, tolerance: f64) {
     assert_eq!(a.dims(), b.dims());
-    let difference = (a - b)
-        .unwrap()
-        .abs()
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .max(0)
-        .unwrap();
-    let difference = difference
-        .to_dtype(DType::F64)
-        .unwrap()
-        .to_scalar::<f64>()
-        .unwrap();
-    assert!(
-        difference < tolerance,
-        "expected at most {tolerance}, found {difference}"
-    );
+    let difference = (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+    let difference = difference.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap();
+    assert!(difference < tolerance, "expected at most {tolerance}, found {difference}");
 }
 
 /// Kernel, stride, padding, input and output channels, height and width: all kinds that ResNets have, and odd sizes.
@@ -106,14 +82,8 @@ fn convolution_has_the_slope_of_finite_differences() {
 #[test]
 fn convolution_equals_candles_in_value_and_gradient() {
     // Large enough for several tiles, several parts and the split by kernel rows.
-    let large = [
-        (1, 1, 0, 160, 520, 20, 20),
-        (3, 1, 1, 96, 128, 14, 15),
-        (3, 2, 1, 64, 128, 17, 16),
-    ];
-    for (size, stride, padding, inputs, outputs, height, width) in
-        CONVOLUTIONS.into_iter().chain(large)
-    {
+    let large = [(1, 1, 0, 160, 520, 20, 20), (3, 1, 1, 96, 128, 14, 15), (3, 2, 1, 64, 128, 17, 16)];
+    for (size, stride, padding, inputs, outputs, height, width) in CONVOLUTIONS.into_iter().chain(large) {
         let x = random("x", &[3, height, width, inputs]);
         let w = random("w", &[outputs, size, size, inputs]);
         let ours = conv2d(&x, &w, stride, padding).unwrap();
@@ -125,11 +95,7 @@ fn convolution_equals_candles_in_value_and_gradient() {
         let ours = score(&ours).unwrap().backward().unwrap();
         let candles = score(&candles).unwrap().backward().unwrap();
         for variable in [&x, &w] {
-            assert_close(
-                ours.get(variable).unwrap(),
-                candles.get(variable).unwrap(),
-                1e-9,
-            );
+            assert_close(ours.get(variable).unwrap(), candles.get(variable).unwrap(), 1e-9);
         }
     }
 }
@@ -149,12 +115,7 @@ fn pictures_that_need_no_gradient_get_none() {
     let x = random("x", &[1, 4, 4, 2]);
     let w = random("w", &[3, 3, 3, 2]);
     let pictures = x.detach();
-    let gradients = conv2d(&pictures, &w, 1, 1)
-        .unwrap()
-        .sum_all()
-        .unwrap()
-        .backward()
-        .unwrap();
+    let gradients = conv2d(&pictures, &w, 1, 1).unwrap().sum_all().unwrap().backward().unwrap();
     assert!(gradients.get(&w).is_some());
     assert!(gradients.get(&pictures).is_none());
 }
@@ -172,23 +133,11 @@ fn channels_that_do_not_fit_are_named() {
 
 fn batch_norm(channels: usize) -> BatchNorm {
     let layer = BatchNorm::new(channels, DType::F64).unwrap();
-    for (name, variable) in [
-        ("weight", &layer.weight),
-        ("bias", &layer.bias),
-        ("mean", &layer.running_mean),
-    ] {
+    for (name, variable) in [("weight", &layer.weight), ("bias", &layer.bias), ("mean", &layer.running_mean)]
+    {
         variable.set(random(name, &[channels]).as_tensor()).unwrap();
     }
-    layer
-        .running_var
-        .set(
-            &random("variance", &[channels])
-                .sqr()
-                .unwrap()
-                .affine(1.0, 0.5)
-                .unwrap(),
-        )
-        .unwrap();
+    layer.running_var.set(&random("variance", &[channels]).sqr().unwrap().affine(1.0, 0.5).unwrap()).unwrap();
     layer
 }
 
@@ -199,14 +148,10 @@ fn batch_norm_has_the_slope_of_finite_differences() {
     let layer = batch_norm(5);
     for mode in [TRAINING, Mode::Evaluation] {
         for then in [Then::Nothing, Then::Relu] {
-            assert_gradients(&[&x, &layer.weight, &layer.bias], || {
-                layer.forward(&x, mode, then)
-            });
+            assert_gradients(&[&x, &layer.weight, &layer.bias], || layer.forward(&x, mode, then));
         }
         let variables = [&x, &layer.weight, &layer.bias, &shortcut];
-        assert_gradients(&variables, || {
-            layer.forward(&x, mode, Then::AddAndRelu(&shortcut))
-        });
+        assert_gradients(&variables, || layer.forward(&x, mode, Then::AddAndRelu(&shortcut)));
     }
 }
 
@@ -214,12 +159,7 @@ fn batch_norm_has_the_slope_of_finite_differences() {
 fn batch_norm_equals_candles_operations_and_moves_the_same_statistics() {
     let x = random("x", &[6, 13, 11, 24]);
     let shortcut = random("shortcut", x.dims());
-    for mode in [
-        Mode::Training {
-            statistics_updates: 2,
-        },
-        Mode::Evaluation,
-    ] {
+    for mode in [Mode::Training { statistics_updates: 2 }, Mode::Evaluation] {
         for then in [Then::Nothing, Then::Relu, Then::AddAndRelu(&shortcut)] {
             let (ours, composed) = (batch_norm(24), batch_norm(24));
             let y = ours.forward(&x, mode, then).unwrap();
@@ -230,16 +170,8 @@ fn batch_norm_equals_candles_operations_and_moves_the_same_statistics() {
             let a = score(&y).unwrap().backward().unwrap();
             let b = score(&expected).unwrap().backward().unwrap();
             assert_close(a.get(&x).unwrap(), b.get(&x).unwrap(), 1e-11);
-            assert_close(
-                a.get(&ours.weight).unwrap(),
-                b.get(&composed.weight).unwrap(),
-                1e-10,
-            );
-            assert_close(
-                a.get(&ours.bias).unwrap(),
-                b.get(&composed.bias).unwrap(),
-                1e-10,
-            );
+            assert_close(a.get(&ours.weight).unwrap(), b.get(&composed.weight).unwrap(), 1e-10);
+            assert_close(a.get(&ours.bias).unwrap(), b.get(&composed.bias).unwrap(), 1e-10);
         }
     }
 }
@@ -249,24 +181,9 @@ fn two_updates_in_one_go_equal_two_updates() {
     let x = random("x", &[4, 3, 3, 8]);
     let (twice, once) = (batch_norm(8), batch_norm(8));
     for _ in 0..2 {
-        twice
-            .forward(
-                &x,
-                Mode::Training {
-                    statistics_updates: 1,
-                },
-                Then::Nothing,
-            )
-            .unwrap();
+        twice.forward(&x, Mode::Training { statistics_updates: 1 }, Then::Nothing).unwrap();
     }
-    once.forward(
-        &x,
-        Mode::Training {
-            statistics_updates: 2,
-        },
-        Then::Nothing,
-    )
-    .unwrap();
+    once.forward(&x, Mode::Training { statistics_updates: 2 }, Then::Nothing).unwrap();
     assert_close(&twice.running_mean, &once.running_mean, 1e-15);
     assert_close(&twice.running_var, &once.running_var, 1e-15);
 }
@@ -275,18 +192,10 @@ fn two_updates_in_one_go_equal_two_updates() {
 fn the_variance_of_a_channel_far_from_zero_does_not_cancel() {
     let x = (random("x", &[8, 16, 16, 4]).as_tensor() + 1000.0).unwrap();
     let layer = BatchNorm::new(4, DType::F32).unwrap();
-    let y = layer
-        .forward(&x.to_dtype(DType::F32).unwrap(), TRAINING, Then::Nothing)
-        .unwrap();
+    let y = layer.forward(&x.to_dtype(DType::F32).unwrap(), TRAINING, Then::Nothing).unwrap();
     let exact = batch_norm(4);
-    exact
-        .weight
-        .set(&Tensor::ones(4, DType::F64, &Device::Cpu).unwrap())
-        .unwrap();
-    exact
-        .bias
-        .set(&Tensor::zeros(4, DType::F64, &Device::Cpu).unwrap())
-        .unwrap();
+    exact.weight.set(&Tensor::ones(4, DType::F64, &Device::Cpu).unwrap()).unwrap();
+    exact.bias.set(&Tensor::zeros(4, DType::F64, &Device::Cpu).unwrap()).unwrap();
     let expected = exact.forward(&x, TRAINING, Then::Nothing).unwrap();
     // 1000 is known to 6e-5 in f32, and the deviation is 0.58.
     assert_close(&y.to_dtype(DType::F64).unwrap(), &expected, 5e-4);
@@ -309,13 +218,7 @@ fn max_pool_equals_candles_operations_and_finite_differences() {
 fn a_tie_gives_its_gradient_to_the_first_pixel() {
     let x = Var::zeros((1, 2, 2, 1), DType::F64, &Device::Cpu).unwrap();
     let gradients = max_pool(&x).unwrap().sum_all().unwrap().backward().unwrap();
-    let gradient: Vec<f64> = gradients
-        .get(&x)
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .to_vec1()
-        .unwrap();
+    let gradient: Vec<f64> = gradients.get(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap();
     assert_eq!(gradient, [1.0, 0.0, 0.0, 0.0]);
 }
 
@@ -324,12 +227,7 @@ fn a_broken_value_stays_visible() {
     let mut values = vec![1f32; 16];
     values[5] = f32::NAN;
     let x = Tensor::from_vec(values, (1, 4, 4, 1), &Device::Cpu).unwrap();
-    let pooled: Vec<f32> = max_pool(&x)
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .to_vec1()
-        .unwrap();
+    let pooled: Vec<f32> = max_pool(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap();
     assert!(pooled.iter().all(|value| value.is_nan()), "{pooled:?}");
 }
 

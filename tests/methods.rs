@@ -20,43 +20,26 @@ use toalign::random::generator;
 fn random(name: &str, dims: &[usize]) -> Tensor {
     let mut generator = generator(11, name, 0, 0);
     let count = dims.iter().product();
-    let values: Vec<f64> = (0..count)
-        .map(|_| generator.random_range(-1.0..1.0))
-        .collect();
+    let values: Vec<f64> = (0..count).map(|_| generator.random_range(-1.0..1.0)).collect();
     Tensor::from_vec(values, dims, &Device::Cpu).unwrap()
 }
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
-    tensor
-        .to_dtype(DType::F64)
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .to_vec1()
-        .unwrap()
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        assert!(
-            (found - expected).abs() <= tolerance,
-            "expected {expected}, found {found}"
-        );
+        assert!((found - expected).abs() <= tolerance, "expected {expected}, found {found}");
     }
 }
 
 fn methods() -> Vec<Box<dyn Method>> {
-    let mut methods: Vec<Box<dyn Method>> =
-        vec![Box::new(SourceOnly), Box::new(TargetBatchNormOnly)];
+    let mut methods: Vec<Box<dyn Method>> = vec![Box::new(SourceOnly), Box::new(TargetBatchNormOnly)];
     for toalign in [false, true] {
         for entropy_conditioning in [false, true] {
-            let alignment = Alignment {
-                toalign,
-                entropy_conditioning,
-                weight: 1.0,
-                statistics_updates: 2,
-            };
+            let alignment = Alignment { toalign, entropy_conditioning, weight: 1.0, statistics_updates: 2 };
             methods.push(Box::new(Dann { alignment }));
             methods.push(Box::new(Dannp { alignment }));
             methods.push(Box::new(Hda { alignment }));
@@ -81,10 +64,8 @@ fn model(method: &dyn Method) -> Model {
 /// Three classes that differ by their colour; the target is darker.
 fn batch(domain: &str, brightness: f64) -> (Tensor, Tensor) {
     let labels: Vec<u32> = (0..9).map(|i| i % 3).collect();
-    let colours: Vec<f64> = labels
-        .iter()
-        .flat_map(|&k| (0..3).map(move |c| f64::from(u8::from(c == k))))
-        .collect();
+    let colours: Vec<f64> =
+        labels.iter().flat_map(|&k| (0..3).map(move |c| f64::from(u8::from(c == k)))).collect();
     let colours = Tensor::from_vec(colours, (9, 1, 1, 3), &Device::Cpu).unwrap();
     let noise = (random(domain, &[9, 12, 12, 3]) * 0.5).unwrap();
     let images = (noise.broadcast_add(&colours).unwrap() * brightness).unwrap();
@@ -97,17 +78,9 @@ fn every_method_learns_a_toy_task() {
     let (target, _) = batch("target", 0.6);
     for method in methods() {
         let model = model(method.as_ref());
-        let settings = SgdSettings {
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-        };
+        let settings = SgdSettings { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
         let mut sgd = Sgd::new(model.parameters(), settings).unwrap();
-        let rates = GroupRates {
-            backbone: 0.01,
-            head: 0.05,
-            discriminator: 0.05,
-        };
+        let rates = GroupRates { backbone: 0.01, head: 0.05, discriminator: 0.05 };
         let mut classification = Vec::new();
         for step in 0..25 {
             let input = StepInput {
@@ -133,12 +106,8 @@ fn every_method_learns_a_toy_task() {
 fn the_discriminator_is_trained_against_the_backbone() {
     let (source, labels) = batch("source", 1.0);
     let (target, _) = batch("target", 0.6);
-    let alignment = Alignment {
-        toalign: true,
-        entropy_conditioning: true,
-        weight: 1.0,
-        statistics_updates: 2,
-    };
+    let alignment =
+        Alignment { toalign: true, entropy_conditioning: true, weight: 1.0, statistics_updates: 2 };
     let method = Hda { alignment };
     let norms = |coefficient: f64| -> (f64, f64) {
         let model = model(&method);
@@ -151,23 +120,11 @@ fn the_discriminator_is_trained_against_the_backbone() {
             step: 0,
         };
         let losses = method.losses(&model, &input).unwrap();
-        let alignment = &losses
-            .parts
-            .iter()
-            .find(|(name, _)| *name == "alignment")
-            .unwrap()
-            .1;
+        let alignment = &losses.parts.iter().find(|(name, _)| *name == "alignment").unwrap().1;
         let gradients = alignment.backward().unwrap();
         let norm = |group: Group| -> f64 {
-            let of_group = model
-                .parameters()
-                .into_iter()
-                .filter(|p| p.role == Role::Trained(group));
-            of_group
-                .filter_map(|p| gradients.get(&p.value).map(numbers))
-                .flatten()
-                .map(|g| g * g)
-                .sum()
+            let of_group = model.parameters().into_iter().filter(|p| p.role == Role::Trained(group));
+            of_group.filter_map(|p| gradients.get(&p.value).map(numbers)).flatten().map(|g| g * g).sum()
         };
         (norm(Group::Backbone), norm(Group::Discriminator))
     };
@@ -192,11 +149,7 @@ fn the_weight_is_the_slope_of_the_true_logit() {
         let feature = Var::from_tensor(&random("feature", &[5, 6])).unwrap();
         let labels = Tensor::new(&[0u32, 3, 1, 1, 2], &Device::Cpu).unwrap();
         let logits = head.forward(&feature).unwrap().logits;
-        let of_true = logits
-            .gather(&labels.unsqueeze(1).unwrap(), 1)
-            .unwrap()
-            .sum_all()
-            .unwrap();
+        let of_true = logits.gather(&labels.unsqueeze(1).unwrap(), 1).unwrap().sum_all().unwrap();
         let slope = of_true.backward().unwrap().get(&feature).unwrap().clone();
         let rows = head.rows().unwrap().index_select(&labels, 0).unwrap();
         assert_close(&numbers(&rows), &numbers(&slope), 1e-15);
@@ -216,10 +169,7 @@ fn the_task_relevant_part_keeps_the_energy_and_follows_the_weights() {
     for (sample, part) in numbers(&part).chunks(6).enumerate() {
         let ratio = part[0] / weighted[sample * 6];
         assert!(ratio > 0.0);
-        let expected: Vec<f64> = weighted[sample * 6..][..6]
-            .iter()
-            .map(|value| ratio * value)
-            .collect();
+        let expected: Vec<f64> = weighted[sample * 6..][..6].iter().map(|value| ratio * value).collect();
         assert_close(part, &expected, 1e-12);
     }
 }
@@ -243,11 +193,7 @@ fn entropy_weights_are_those_of_the_formula() {
     assert_close(&numbers(&entropy(&p).unwrap()), &expected, 1e-15);
     let weights = numbers(&entropy_weights(&p, 0.7).unwrap());
     let sum = (-expected[0]).exp() + (-expected[1]).exp();
-    assert_close(
-        &weights,
-        &[(-expected[0]).exp() / sum, (-expected[1]).exp() / sum],
-        1e-15,
-    );
+    assert_close(&weights, &[(-expected[0]).exp() / sum, (-expected[1]).exp() / sum], 1e-15);
     assert!(weights[1] > weights[0]);
     assert_close(
         &numbers(&softmax(&Tensor::zeros((1, 4), DType::F64, &Device::Cpu).unwrap()).unwrap()),
@@ -259,12 +205,8 @@ fn entropy_weights_are_those_of_the_formula() {
 #[test]
 fn a_method_without_its_batch_or_its_discriminator_says_so() {
     let (source, labels) = batch("source", 1.0);
-    let alignment = Alignment {
-        toalign: false,
-        entropy_conditioning: true,
-        weight: 1.0,
-        statistics_updates: 2,
-    };
+    let alignment =
+        Alignment { toalign: false, entropy_conditioning: true, weight: 1.0, statistics_updates: 2 };
     let input = |target| StepInput {
         source_images: &source,
         source_labels: &labels,
@@ -274,32 +216,11 @@ fn a_method_without_its_batch_or_its_discriminator_says_so() {
         step: 0,
     };
     let dannp = Dannp { alignment };
-    let message = dannp
-        .losses(&model(&dannp), &input(None))
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        message.contains("expected a target batch, found none"),
-        "{message}"
-    );
-    let message = dannp
-        .losses(&model(&SourceOnly), &input(Some(&source)))
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        message.contains("expected a model with a discriminator"),
-        "{message}"
-    );
+    let message = dannp.losses(&model(&dannp), &input(None)).err().unwrap().to_string();
+    assert!(message.contains("expected a target batch, found none"), "{message}");
+    let message = dannp.losses(&model(&SourceOnly), &input(Some(&source))).err().unwrap().to_string();
+    assert!(message.contains("expected a model with a discriminator"), "{message}");
     let hda = Hda { alignment };
-    let message = hda
-        .losses(&model(&dannp), &input(Some(&source)))
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        message.contains("expected a model with HDA's heuristic heads"),
-        "{message}"
-    );
+    let message = hda.losses(&model(&dannp), &input(Some(&source))).err().unwrap().to_string();
+    assert!(message.contains("expected a model with HDA's heuristic heads"), "{message}");
 }

@@ -9,9 +9,7 @@ use toalign::data::folder::{Options, check, domains, task};
 use toalign::data::transform::Transform;
 
 fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/pictures")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(name)
 }
 
 /// A folder with the given files: copies of a PNG, JPEG, … by extension.
@@ -49,10 +47,7 @@ fn plain(folder: &Path, name: &str) -> toalign::Result<Task> {
 }
 
 fn message(folder: &Path, name: &str) -> String {
-    plain(folder, name)
-        .map(|task| task.name)
-        .expect_err("an error")
-        .to_string()
+    plain(folder, name).map(|task| task.name).expect_err("an error").to_string()
 }
 
 /// Cuts a file to its first `part` bytes.
@@ -67,31 +62,18 @@ fn a_good_folder() {
     std::fs::write(folder.path().join("Art/Cup/.hidden.png"), "x").expect("written");
     let good = plain(folder.path(), "ar-rw").expect("a task");
     assert_eq!(good.name, "Ar-Rw");
-    assert_eq!(
-        (good.source.name.as_str(), good.target.name.as_str()),
-        ("Art", "Real World")
-    );
+    assert_eq!((good.source.name.as_str(), good.target.name.as_str()), ("Art", "Real World"));
     assert_eq!(good.classes, ["Bike", "Cup"]);
     assert!(good.remarks.is_empty(), "{:?}", good.remarks);
     let source = &good.source.pictures;
     let names: Vec<String> = (0..source.len())
-        .map(|index| {
-            source
-                .name(index)
-                .rsplit('/')
-                .next()
-                .expect("a name")
-                .to_owned()
-        })
+        .map(|index| source.name(index).rsplit('/').next().expect("a name").to_owned())
         .collect();
     assert_eq!(names, ["1.jpg", "2.JPG", "10.png", "9.webp"]);
     let labels: Vec<u32> = (0..source.len()).map(|index| source.label(index)).collect();
     assert_eq!(labels, [0, 0, 1, 1]);
     assert!(check(&**source).is_empty() && check(&*good.target.pictures).is_empty());
-    assert_eq!(
-        domains(folder.path()).expect("domains"),
-        ["Art", "Real World"]
-    );
+    assert_eq!(domains(folder.path()).expect("domains"), ["Art", "Real World"]);
 }
 
 #[test]
@@ -159,10 +141,7 @@ fn empty_class() {
         )
     );
     std::fs::write(place.join("notes.txt"), "nothing").expect("written");
-    assert!(
-        message(folder.path(), "Art-Real World")
-            .contains("found none, but 1 other file or folder\n")
-    );
+    assert!(message(folder.path(), "Art-Real World").contains("found none, but 1 other file or folder\n"));
 }
 
 #[test]
@@ -186,11 +165,7 @@ fn lopsided_classes_and_other_files_are_remarked() {
             "B lacks 2 of the 3 classes of A: x, z",
         ]
     );
-    assert_eq!(
-        found.target.pictures.label(1),
-        2,
-        "labels are those of the union"
-    );
+    assert_eq!(found.target.pictures.label(1), 2, "labels are those of the union");
 }
 
 #[test]
@@ -215,18 +190,11 @@ fn bad_pictures_are_named_or_skipped() {
     std::fs::write(&text, "no picture at all").expect("written");
 
     let strict = plain(folder.path(), "Art-Real World").expect("nothing is decoded yet");
-    let mut loader = BatchLoader::new(
-        strict.source,
-        Transform::office_home(),
-        4,
-        1,
-        "source",
-        0,
-        1,
-    )
-    .expect("a loader");
+    let mut loader =
+        BatchLoader::new(strict.source, Transform::office_home(), 4, 1, "source", 0, 1).expect("a loader");
     let error = loader.next().expect_err("a bad picture").to_string();
-    let advice = "\n  what to do: replace or delete this file, or add --skip-bad-images to leave such files out";
+    let advice =
+        "\n  what to do: replace or delete this file, or add --skip-bad-images to leave such files out";
     let cut_message = format!(
         "{}: expected a picture (jpg, png, webp, bmp or gif), found a JPEG that is cut off (its end marker is missing)",
         cut.display()
@@ -241,15 +209,9 @@ fn bad_pictures_are_named_or_skipped() {
         "{error}"
     );
 
-    let options = Options {
-        skip_bad_images: true,
-        ..Options::default()
-    };
+    let options = Options { skip_bad_images: true, ..Options::default() };
     let skipped = task(folder.path(), "Art-Real World", &options).expect("a task");
-    assert_eq!(
-        (skipped.source.pictures.len(), skipped.target.pictures.len()),
-        (2, 3)
-    );
+    assert_eq!((skipped.source.pictures.len(), skipped.target.pictures.len()), (2, 3));
     assert_eq!(
         skipped.remarks,
         [format!(
@@ -264,22 +226,16 @@ fn bad_pictures_are_named_or_skipped() {
 fn nothing_left_after_skipping() {
     let folder = folder_with(&["A/cup/1.png", "B/cup/1.png", "B/cup/2.png"]);
     std::fs::write(folder.path().join("A/cup/1.png"), "").expect("written");
-    let options = Options {
-        skip_bad_images: true,
-        ..Options::default()
-    };
-    let error = task(folder.path(), "A-B", &options)
-        .map(|task| task.name)
-        .expect_err("an error")
-        .to_string();
+    let options = Options { skip_bad_images: true, ..Options::default() };
+    let error = task(folder.path(), "A-B", &options).map(|task| task.name).expect_err("an error").to_string();
     assert!(
-        error.starts_with("expected a picture in the domain A that can be decoded, found A: left out 1 of 1 pictures"),
+        error.starts_with(
+            "expected a picture in the domain A that can be decoded, found A: left out 1 of 1 pictures"
+        ),
         "{error}"
     );
     assert!(
-        error.contains(
-            "1.png: expected a picture (jpg, png, webp, bmp or gif), found an empty file"
-        ),
+        error.contains("1.png: expected a picture (jpg, png, webp, bmp or gif), found an empty file"),
         "{error}"
     );
 }
@@ -289,16 +245,8 @@ fn batch_larger_than_the_domain() {
     let folder = two_domains();
     let good = plain(folder.path(), "Real World-Art").expect("a task");
     let start = |batch_size| {
-        BatchLoader::new(
-            good.source.clone(),
-            Transform::mini(),
-            batch_size,
-            1,
-            "source",
-            0,
-            2,
-        )
-        .map(|loader| loader.batches_per_epoch())
+        BatchLoader::new(good.source.clone(), Transform::mini(), batch_size, 1, "source", 0, 2)
+            .map(|loader| loader.batches_per_epoch())
     };
     assert_eq!(
         start(4).expect_err("too large").to_string(),
@@ -315,11 +263,7 @@ fn batch_larger_than_the_domain() {
 #[test]
 fn pictures_of_extreme_shape_work() {
     let folder = folder_with(&["A/cup/1.png", "B/cup/1.png"]);
-    let shapes = [
-        ("one.png", 1, 1),
-        ("wide.png", 20_000, 1),
-        ("tall.png", 1, 20_000),
-    ];
+    let shapes = [("one.png", 1, 1), ("wide.png", 20_000, 1), ("tall.png", 1, 20_000)];
     for (name, width, height) in shapes {
         image::RgbImage::from_pixel(width, height, image::Rgb([200, 100, 50]))
             .save(folder.path().join("A/cup").join(name))
@@ -339,14 +283,9 @@ fn pictures_of_extreme_shape_work() {
             assert_eq!(images.dims(), [4, side, side, 3]);
             // Picture 0 is the coloured one; the other three are of one colour, whatever their shape.
             for picture in 1..4 {
-                let numbers: Vec<f32> = images
-                    .get(picture)
-                    .and_then(|image| image.flatten_all()?.to_vec1())
-                    .expect("numbers");
-                assert!(
-                    numbers.chunks(3).all(|pixel| pixel == expected),
-                    "{picture} under {transform:?}"
-                );
+                let numbers: Vec<f32> =
+                    images.get(picture).and_then(|image| image.flatten_all()?.to_vec1()).expect("numbers");
+                assert!(numbers.chunks(3).all(|pixel| pixel == expected), "{picture} under {transform:?}");
             }
         }
     }
@@ -356,9 +295,7 @@ fn pictures_of_extreme_shape_work() {
 fn a_decompression_bomb_is_refused() {
     let folder = folder_with(&["A/cup/1.png", "B/cup/1.png"]);
     // 60,000×60,000 pixels by the header of a PNG, and of a BMP that has no pixels at all.
-    let header = |bytes: &mut Vec<u8>, at: usize, number: [u8; 4]| {
-        bytes[at..at + 4].copy_from_slice(&number)
-    };
+    let header = |bytes: &mut Vec<u8>, at: usize, number: [u8; 4]| bytes[at..at + 4].copy_from_slice(&number);
     let mut png = std::fs::read(fixture("rgb.PNG")).expect("a file");
     header(&mut png, 16, 60_000u32.to_be_bytes());
     header(&mut png, 20, 60_000u32.to_be_bytes());
@@ -372,14 +309,11 @@ fn a_decompression_bomb_is_refused() {
 
     let found = plain(folder.path(), "A-B").expect("a task");
     for index in 0..2 {
-        let error = found
-            .source
-            .pictures
-            .decode(index)
-            .expect_err("a bomb")
-            .to_string();
+        let error = found.source.pictures.decode(index).expect_err("a bomb").to_string();
         assert!(
-            error.contains("at most 256 MiB once decoded, and 65535 pixels a side, found one of 60000×60000 pixels"),
+            error.contains(
+                "at most 256 MiB once decoded, and 65535 pixels a side, found one of 60000×60000 pixels"
+            ),
             "{error}"
         );
     }

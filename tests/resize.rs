@@ -13,9 +13,7 @@ const MEAN_DIFFERENCE: f64 = 0.05;
 const LARGEST_DIFFERENCE: i64 = 1;
 
 fn number(case: &Value, key: &str) -> u32 {
-    case[key]
-        .as_u64()
-        .unwrap_or_else(|| panic!("{key} is a number")) as u32
+    case[key].as_u64().unwrap_or_else(|| panic!("{key} is a number")) as u32
 }
 
 fn picture(case: &Value) -> RgbImage {
@@ -26,15 +24,8 @@ fn picture(case: &Value) -> RgbImage {
             image::Rgb([0, 40, 80].map(|offset| ((base + offset) % 256) as u8))
         })
     } else {
-        let values = common::unit(
-            u64::from(number(case, "seed")),
-            "image",
-            (height * width * 3) as usize,
-        );
-        let bytes = values
-            .iter()
-            .map(|value| (256.0 * value).floor() as u8)
-            .collect();
+        let values = common::unit(u64::from(number(case, "seed")), "image", (height * width * 3) as usize);
+        let bytes = values.iter().map(|value| (256.0 * value).floor() as u8).collect();
         RgbImage::from_raw(width, height, bytes).expect("three values per pixel")
     }
 }
@@ -62,10 +53,7 @@ fn resized_like_pillow() {
         }
         let mean = sum as f64 / count as f64;
         assert!(mean <= MEAN_DIFFERENCE, "{name}: mean difference {mean}");
-        assert!(
-            largest <= LARGEST_DIFFERENCE,
-            "{name}: a difference of {largest}"
-        );
+        assert!(largest <= LARGEST_DIFFERENCE, "{name}: a difference of {largest}");
 
         let ours: i64 = resized.as_raw().iter().map(|&value| i64::from(value)).sum();
         let theirs = case["expect"]["resized_sum"].as_i64().expect("a sum");
@@ -74,10 +62,7 @@ fn resized_like_pillow() {
             "{name}: {count} values, mean difference {mean}, largest {largest}, sum off by {} ",
             ours - theirs
         );
-        assert!(
-            off <= 0.01,
-            "{name}: the mean of all values is off by {off}"
-        );
+        assert!(off <= 0.01, "{name}: the mean of all values is off by {off}");
     }
 }
 
@@ -92,34 +77,17 @@ fn normalised_centre_crop_like_torchvision() {
         };
         let picture = picture(&case);
         let numbers = transform.test(&picture);
-        assert_eq!(
-            numbers.len(),
-            (transform.crop * transform.crop * 3) as usize,
-            "{name}"
-        );
-        assert_eq!(
-            numbers,
-            normalise(&transform.test_picture(&picture)),
-            "{name}"
-        );
-        let expected = case["expect"]["normalised_channel_means"]
-            .as_array()
-            .expect("means");
+        assert_eq!(numbers.len(), (transform.crop * transform.crop * 3) as usize, "{name}");
+        assert_eq!(numbers, normalise(&transform.test_picture(&picture)), "{name}");
+        let expected = case["expect"]["normalised_channel_means"].as_array().expect("means");
         for (channel, expected) in expected.iter().enumerate() {
-            let ours: f64 = numbers
-                .iter()
-                .skip(channel)
-                .step_by(3)
-                .map(|&value| f64::from(value))
-                .sum::<f64>()
-                / (numbers.len() / 3) as f64;
+            let ours: f64 =
+                numbers.iter().skip(channel).step_by(3).map(|&value| f64::from(value)).sum::<f64>()
+                    / (numbers.len() / 3) as f64;
             let theirs = expected.as_f64().expect("a mean");
             println!("{name}, channel {channel}: {ours} {theirs}");
             // One step of 8 bits is 1 / 255 / 0.225 = 0.017 in a single value.
-            assert!(
-                (ours - theirs).abs() < 2e-4,
-                "{name}, channel {channel}: {ours} instead of {theirs}"
-            );
+            assert!((ours - theirs).abs() < 2e-4, "{name}, channel {channel}: {ours} instead of {theirs}");
         }
     }
 }

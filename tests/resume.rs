@@ -106,15 +106,9 @@ fn the_number_of_workers_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = pictures(folder.path(), 3, 5);
     let last_tensors = |workers: usize| {
-        let config = RunConfig {
-            workers,
-            ..config(&data, Baseline::Dannp)
-        };
+        let config = RunConfig { workers, ..config(&data, Baseline::Dannp) };
         let root = folder.path().join(workers.to_string());
-        let outcome = Session::new(config)
-            .unwrap()
-            .run_in(&root, false, &mut [])
-            .unwrap();
+        let outcome = Session::new(config).unwrap().run_in(&root, false, &mut []).unwrap();
         let last = Checkpoint::load(&outcome.folder.join("last.safetensors")).unwrap();
         let tensors = last.tensors.into_iter().map(|(name, tensor)| {
             let values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -135,11 +129,7 @@ fn killed_at_any_moment_it_resumes_and_ends_the_same() {
 
     let start = std::time::Instant::now();
     let output = toalign(folder.path(), &with(&arguments, &["--out", "straight"]));
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let whole = start.elapsed();
 
     let mut random = generator(1, "moments of death", 0, 0);
@@ -151,11 +141,7 @@ fn killed_at_any_moment_it_resumes_and_ends_the_same() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(
-            whole
-                .mul_f64(random.random_range(0.05..0.5))
-                .max(Duration::from_millis(20)),
-        );
+        std::thread::sleep(whole.mul_f64(random.random_range(0.05..0.5)).max(Duration::from_millis(20)));
         child.kill().unwrap(); // SIGKILL
         if !child.wait().unwrap().success() {
             kills += 1;
@@ -163,18 +149,10 @@ fn killed_at_any_moment_it_resumes_and_ends_the_same() {
     }
     assert!(kills >= 2, "only {kills} of 8 kills came before the end");
     let output = toalign(folder.path(), &resume);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let run = |root: &str| {
         let data = data.file_name().unwrap();
-        folder
-            .path()
-            .join(root)
-            .join(data)
-            .join("Ar-Re/hda+toalign/0")
+        folder.path().join(root).join(data).join("Ar-Re/hda+toalign/0")
     };
     assert_same_run(&run("straight"), &run("killed"));
 }

@@ -66,9 +66,7 @@ fn note(size: usize) {
 static ALLOCATOR: Watched = Watched;
 
 fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/weights")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/weights").join(name)
 }
 
 /// Random running statistics and scales, so that a batch norm that is skipped or mixed up shows.
@@ -77,9 +75,8 @@ fn stir(parameters: &[Parameter]) {
         let vector = parameter.value.dims().len() == 1;
         if vector || parameter.role == Role::Statistic {
             let mut stream = generator(5, "stir", number as u64, 0);
-            let values: Vec<f32> = (0..parameter.value.elem_count())
-                .map(|_| stream.random_range(0.5..1.5))
-                .collect();
+            let values: Vec<f32> =
+                (0..parameter.value.elem_count()).map(|_| stream.random_range(0.5..1.5)).collect();
             let values = Tensor::new(values, &Device::Cpu).expect("a tensor");
             parameter.set_from_file(&values).expect("the same shape");
         }
@@ -87,8 +84,7 @@ fn stir(parameters: &[Parameter]) {
 }
 
 fn stirred(kind: BackboneKind) -> ResNet {
-    let backbone =
-        ResNet::new(kind, DType::F32, &mut generator(1, "backbone", 0, 0)).expect("a network");
+    let backbone = ResNet::new(kind, DType::F32, &mut generator(1, "backbone", 0, 0)).expect("a network");
     stir(&backbone.parameters());
     backbone
 }
@@ -132,21 +128,14 @@ fn compare_with_candle(
     candles: for<'a> fn(VarBuilder<'a>) -> candle_core::Result<candle_nn::Func<'a>>,
 ) {
     let ours = stirred(kind);
-    let tensors: HashMap<String, Tensor> = weights::named(&ours.parameters())
-        .expect("tensors")
-        .into_iter()
-        .collect();
+    let tensors: HashMap<String, Tensor> =
+        weights::named(&ours.parameters()).expect("tensors").into_iter().collect();
     let theirs = candles(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
         .expect("candle finds every tensor by its name");
     let mut stream = generator(2, "pictures", 0, 0);
-    let pixels: Vec<f32> = (0..2 * 3 * 64 * 64)
-        .map(|_| stream.random_range(-2.0..2.0))
-        .collect();
+    let pixels: Vec<f32> = (0..2 * 3 * 64 * 64).map(|_| stream.random_range(-2.0..2.0)).collect();
     let pictures = Tensor::from_vec(pixels, (2, 3, 64, 64), &Device::Cpu).expect("pictures");
-    let nhwc = pictures
-        .permute((0, 2, 3, 1))
-        .and_then(|pictures| pictures.contiguous())
-        .expect("pictures");
+    let nhwc = pictures.permute((0, 2, 3, 1)).and_then(|pictures| pictures.contiguous()).expect("pictures");
     let ours = ours.forward(&nhwc, Mode::Evaluation).expect("a feature");
     let theirs = theirs.forward(&pictures).expect("a feature");
     assert_eq!(ours.dims(), [2, kind.channels()]);
@@ -157,18 +146,12 @@ fn compare_with_candle(
 
 #[test]
 fn resnet18_agrees_with_candle() {
-    compare_with_candle(
-        BackboneKind::ResNet18,
-        candle_transformers::models::resnet::resnet18_no_final_layer,
-    );
+    compare_with_candle(BackboneKind::ResNet18, candle_transformers::models::resnet::resnet18_no_final_layer);
 }
 
 #[test]
 fn resnet50_agrees_with_candle() {
-    compare_with_candle(
-        BackboneKind::ResNet50,
-        candle_transformers::models::resnet::resnet50_no_final_layer,
-    );
+    compare_with_candle(BackboneKind::ResNet50, candle_transformers::models::resnet::resnet50_no_final_layer);
 }
 
 fn written(folder: &Path, model: &Model, notes: Notes) -> PathBuf {
@@ -218,10 +201,7 @@ fn a_kernel_lies_in_the_file_as_pytorch_has_it() {
     assert_eq!(kernel.value.dims(), [32, 3, 3, 16]);
     assert_eq!(stored.dims(), [32, 16, 3, 3]);
     let at = |tensor: &Tensor, index: [usize; 4]| numbers(tensor)[flat(tensor.dims(), index)];
-    assert_eq!(
-        at(kernel.value.as_tensor(), [5, 0, 2, 7]),
-        at(&stored, [5, 7, 0, 2])
-    );
+    assert_eq!(at(kernel.value.as_tensor(), [5, 0, 2, 7]), at(&stored, [5, 7, 0, 2]));
 }
 
 fn flat(dims: &[usize], index: [usize; 4]) -> usize {
@@ -244,24 +224,18 @@ const NETWORK: [(&str, &[usize], f64); 8] = [
 fn assert_holds_network(tensors: &NamedTensors, prefix: &str, dtype: DType) {
     for (name, dims, first) in NETWORK {
         let tensor = &tensors[&format!("{prefix}{name}")];
-        let expected: Vec<f64> = (0..tensor.elem_count())
-            .map(|i| first + 0.25 * i as f64)
-            .collect();
+        let expected: Vec<f64> = (0..tensor.elem_count()).map(|i| first + 0.25 * i as f64).collect();
         assert_eq!(tensor.dims(), dims, "{name}");
         assert_eq!(numbers(tensor), expected, "{name}");
         let whole_number = name.ends_with("num_batches_tracked");
-        assert_eq!(
-            tensor.dtype(),
-            if whole_number { DType::I64 } else { dtype }
-        );
+        assert_eq!(tensor.dtype(), if whole_number { DType::I64 } else { dtype });
     }
 }
 
 #[test]
 fn a_file_of_torchvision_opens() {
     // torch.save(state, "torchvision.pth")
-    let (tensors, notes) =
-        weights::read_with_notes(&fixture("torchvision.pth")).expect("a PyTorch file");
+    let (tensors, notes) = weights::read_with_notes(&fixture("torchvision.pth")).expect("a PyTorch file");
     assert_holds_network(&tensors, "", DType::F32);
     assert_eq!(tensors.len(), NETWORK.len());
     assert!(notes.is_empty(), "{notes:?}");
@@ -276,22 +250,13 @@ fn a_checkpoint_of_the_published_code_opens() {
     // filled(net), filled(d_net)
     // torch.save({"optimizer": sgd.state_dict(), "ite": 70000, "best_acc": 76.34580373764038,
     //             "base_net": net.state_dict(), "d_net": d_net.state_dict()}, "published.pt")
-    let (tensors, notes) =
-        weights::read_with_notes(&fixture("published.pt")).expect("a PyTorch file");
+    let (tensors, notes) = weights::read_with_notes(&fixture("published.pt")).expect("a PyTorch file");
     assert_holds_network(&tensors, "base_net.", DType::F32);
-    assert_eq!(
-        numbers(&tensors["d_net.ad_layer1.weight"]),
-        [0.0, 0.25, 0.5, 0.75]
-    );
+    assert_eq!(numbers(&tensors["d_net.ad_layer1.weight"]), [0.0, 0.25, 0.5, 0.75]);
     assert_eq!(numbers(&tensors["d_net.ad_layer1.bias"]), [1.0, 1.25]);
     assert_eq!(tensors.len(), NETWORK.len() + 2);
     let expected = [("best_acc", "76.34580373764038"), ("ite", "70000")];
-    assert_eq!(
-        notes,
-        expected
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into()
-    );
+    assert_eq!(notes, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
 }
 
 #[test]
@@ -306,8 +271,7 @@ fn the_prefix_of_data_parallel_is_taken_off() {
 fn a_state_dict_inside_a_wrapper_opens() {
     // torch.save({"epoch": 90, "arch": "resnet50", "state_dict": torch.nn.DataParallel(net).state_dict(),
     //             "best_acc1": torch.tensor(76.5)}, "wrapped.pth.tar")
-    let (tensors, notes) =
-        weights::read_with_notes(&fixture("wrapped.pth.tar")).expect("a PyTorch file");
+    let (tensors, notes) = weights::read_with_notes(&fixture("wrapped.pth.tar")).expect("a PyTorch file");
     assert_holds_network(&tensors, "", DType::F32);
     assert_eq!(numbers(&tensors["best_acc1"]), [76.5]);
     assert_eq!(notes["epoch"], "90");
@@ -335,10 +299,7 @@ fn views_of_storages_come_in_the_order_of_their_shape() {
     assert_eq!(tensors["channels_last"].dims(), [1, 2, 3, 4]);
     assert_eq!(numbers(&tensors["channels_last"]), up);
     assert_eq!(tensors["transposed"].dims(), [6, 4]);
-    assert_eq!(
-        numbers(&tensors["transposed"])[..6],
-        [0., 6., 12., 18., 1., 7.]
-    );
+    assert_eq!(numbers(&tensors["transposed"])[..6], [0., 6., 12., 18., 1., 7.]);
     assert_eq!(numbers(&tensors["slice"]), [8., 9., 10., 14., 15., 16.]);
     assert_eq!(numbers(&tensors["parameter"]), [3.5]);
     assert_eq!(numbers(&tensors["scalar"]), [7.0]);
@@ -362,10 +323,7 @@ fn assert_says(message: &str, parts: &[&str]) {
 fn pytorch_files_without_weights_say_what_to_do() {
     // torch.save(state, "before_1_6.pth", _use_new_zipfile_serialization=False)
     let old = message(&fixture("before_1_6.pth"));
-    assert_says(
-        &old,
-        &["before_1_6.pth", "version 1.6", "torch.save(torch.load("],
-    );
+    assert_says(&old, &["before_1_6.pth", "version 1.6", "torch.save(torch.load("]);
     // torch.save(net, "whole_network.pth")
     let whole = message(&fixture("whole_network.pth"));
     assert_says(&whole, &["whole_network.pth", "model.state_dict()"]);
@@ -382,14 +340,8 @@ fn files_of_other_kinds_are_told_apart() {
     let page = say("page.pth", b"<!DOCTYPE html><html>404</html>");
     assert_says(&page, &["page.pth: expected", "31 bytes that are neither"]);
     assert_says(&say("empty.pt", b""), &["0 bytes that are neither"]);
-    let huge = say(
-        "huge.safetensors",
-        &[&(1u64 << 60).to_le_bytes()[..], b"{}"].concat(),
-    );
-    assert_says(
-        &huge,
-        &["10 bytes", "complete safetensors", "fetch or copy"],
-    );
+    let huge = say("huge.safetensors", &[&(1u64 << 60).to_le_bytes()[..], b"{}"].concat());
+    assert_says(&huge, &["10 bytes", "complete safetensors", "fetch or copy"]);
     // An archive with one empty entry "a".
     let mut zip = b"PK\x03\x04\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0a".to_vec();
     zip.extend(b"PK\x01\x02\x0a\0\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0");
@@ -421,37 +373,26 @@ fn a_file_of_another_network_names_the_tensor() {
         ],
     );
     let untouched = small_model(31, 9).parameters();
-    assert_eq!(
-        numbers(other[0].value.as_tensor()),
-        numbers(untouched[0].value.as_tensor())
-    );
+    assert_eq!(numbers(other[0].value.as_tensor()), numbers(untouched[0].value.as_tensor()));
     assert_ne!(numbers(other[0].value.as_tensor()), before);
 
     let backbone = stirred(BackboneKind::ResNet18).parameters();
     let error = weights::load_backbone(&backbone, &path).expect_err("small is not resnet18");
     assert_says(
         &error.to_string(),
-        &[
-            "'conv1.weight' of shape [64, 3, 7, 7], found shape [16, 3, 3, 3]",
-            "another backbone",
-        ],
+        &["'conv1.weight' of shape [64, 3, 7, 7], found shape [16, 3, 3, 3]", "another backbone"],
     );
     let error = weights::load_backbone(&backbone, &fixture("torchvision.pth"));
     assert_says(
         &error.expect_err("a toy network").to_string(),
-        &[
-            "torchvision.pth: expected 'conv1.weight' of shape [64, 3, 7, 7], found shape [3, 2, 1, 2]",
-        ],
+        &["torchvision.pth: expected 'conv1.weight' of shape [64, 3, 7, 7], found shape [3, 2, 1, 2]"],
     );
     let mut without = tensors.clone();
     without.remove("base_net.layer4.0.bn2.running_var");
     let error = weights::load(&small_model(12, 1).parameters(), &without, &path);
     assert_says(
         &error.expect_err("one is missing").to_string(),
-        &[
-            "'base_net.layer4.0.bn2.running_var' of shape [128]",
-            "no tensor of that name among its",
-        ],
+        &["'base_net.layer4.0.bn2.running_var' of shape [128]", "no tensor of that name among its"],
     );
 }
 
@@ -466,14 +407,7 @@ fn a_file_that_is_cut_off_says_so() {
     ] {
         let bytes = std::fs::read(&source).expect("a file");
         let path = folder.path().join(format!("cut.{kind}"));
-        let lengths = [
-            16,
-            17,
-            100,
-            bytes.len() / 3,
-            bytes.len() / 2,
-            bytes.len() - 1,
-        ];
+        let lengths = [16, 17, 100, bytes.len() / 3, bytes.len() / 2, bytes.len() - 1];
         for length in lengths {
             std::fs::write(&path, &bytes[..length]).expect("a file");
             let message = message(&path);
@@ -503,11 +437,7 @@ fn read_damaged(bytes: &[u8], region: std::ops::Range<usize>, path: &Path) -> us
         std::fs::write(path, &damaged).expect("a file");
         LARGEST.set(0);
         let outcome = std::panic::catch_unwind(|| weights::read_with_notes(path));
-        assert!(
-            LARGEST.get() < REASONABLE,
-            "round {round}: {} bytes",
-            LARGEST.get()
-        );
+        assert!(LARGEST.get() < REASONABLE, "round {round}: {} bytes", LARGEST.get());
         match outcome {
             Err(_) => panic!("round {round} panicked"),
             Ok(Ok((tensors, _))) => {
@@ -566,11 +496,7 @@ fn damaged_pickles_never_panic() {
         std::fs::write(&path, &damaged).expect("a file");
         LARGEST.set(0);
         let outcome = std::panic::catch_unwind(|| weights::read_with_notes(&path));
-        assert!(
-            LARGEST.get() < REASONABLE,
-            "round {round}: {} bytes",
-            LARGEST.get()
-        );
+        assert!(LARGEST.get() < REASONABLE, "round {round}: {} bytes", LARGEST.get());
         match outcome {
             Err(_) => panic!("round {round} panicked"),
             Ok(Ok(_)) => readable += 1,

@@ -21,10 +21,7 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
-        Self {
-            bar,
-            method: String::new(),
-        }
+        Self { bar, method: String::new() }
     }
 
     /// Takes the bar away.
@@ -49,22 +46,14 @@ impl Observer for Bar {
 
     fn on_record(&mut self, record: &Record) -> Result<()> {
         match record {
-            Record::Start {
-                method, from_step, ..
-            } => {
+            Record::Start { method, from_step, .. } => {
                 self.method.clone_from(method);
                 self.bar.inc(*from_step as u64);
                 self.bar.reset_eta();
                 self.bar.set_message(format!("{method}: training"));
             }
-            Record::Finish {
-                last_target_accuracy,
-                ..
-            } => self.bar.suspend(|| {
-                eprintln!(
-                    "{:<16} {last_target_accuracy:5.1} % on the target",
-                    self.method
-                );
+            Record::Finish { last_target_accuracy, .. } => self.bar.suspend(|| {
+                eprintln!("{:<16} {last_target_accuracy:5.1} % on the target", self.method);
             }),
             _ => {}
         }

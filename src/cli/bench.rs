@@ -56,10 +56,7 @@ pub struct Bench {
 impl Bench {
     /// Measures and prints.
     pub fn run(self) -> Result<()> {
-        let aligns = matches!(
-            self.method,
-            Baseline::Dann | Baseline::Dannp | Baseline::Hda
-        );
+        let aligns = matches!(self.method, Baseline::Dann | Baseline::Dannp | Baseline::Hda);
         let preset = RunConfig::office_home();
         let config = RunConfig {
             backbone: self.backbone,
@@ -89,22 +86,10 @@ impl Bench {
 }
 
 fn print(measured: &Measurement) -> Result<()> {
-    let Measurement {
-        backbone,
-        method,
-        batch,
-        image,
-        threads,
-        ..
-    } = measured;
-    say(format!(
-        "{method} with {backbone}, {batch}+{batch} pictures of {image}×{image}, {threads} threads"
-    ))?;
-    let mut table = Table::new([
-        ("part of a step", Align::Left),
-        ("seconds", Align::Right),
-        ("share", Align::Right),
-    ]);
+    let Measurement { backbone, method, batch, image, threads, .. } = measured;
+    say(format!("{method} with {backbone}, {batch}+{batch} pictures of {image}×{image}, {threads} threads"))?;
+    let mut table =
+        Table::new([("part of a step", Align::Left), ("seconds", Align::Right), ("share", Align::Right)]);
     let total = measured.seconds_per_step;
     let parts = [
         ("waiting for pictures", measured.data_seconds),
@@ -114,14 +99,10 @@ fn print(measured: &Measurement) -> Result<()> {
         ("whole step", total),
     ];
     for (name, seconds) in parts.into_iter().chain(measured.profile.iter().copied()) {
-        table.push([
-            name.to_owned(),
-            format!("{seconds:.4}"),
-            format!("{:.0} %", 100.0 * seconds / total),
-        ]);
+        table.push([name.to_owned(), format!("{seconds:.4}"), format!("{:.0} %", 100.0 * seconds / total)]);
     }
     say(table)?;
-    let task = measured.office_home_task_seconds() / 3600.0;
+    let task = measured.office_home_task_seconds()? / 3600.0;
     say(format!(
         "{:.2} pictures per second; {:.2} ms per picture in a test\n\
          peak memory {}\n\
@@ -129,11 +110,7 @@ fn print(measured: &Measurement) -> Result<()> {
          one Office-Home task (8000 steps of 36+36, 16 tests): {task:.1} hours; all twelve: {:.1} hours",
         measured.images_per_second,
         1e3 * measured.test_seconds_per_image,
-        measured
-            .peak_mb
-            .map_or("not known on this system".to_owned(), |peak| format!(
-                "{peak:.0} MB"
-            )),
+        measured.peak_mb.map_or("not known on this system".to_owned(), |peak| format!("{peak:.0} MB")),
         measured.step_gflops,
         measured.matmul_gflops,
         100.0 * measured.step_gflops / measured.matmul_gflops,

@@ -33,12 +33,8 @@ pub struct Demo {
 impl Demo {
     /// Trains six methods, prints the table, writes the page.
     pub fn run(self) -> Result<()> {
-        let config = RunConfig {
-            task: self.task.clone(),
-            seed: self.seed,
-            steps: self.steps,
-            ..RunConfig::mini()
-        };
+        let config =
+            RunConfig { task: self.task.clone(), seed: self.seed, steps: self.steps, ..RunConfig::mini() };
         config.validate()?;
         // A page that cannot be written should be known before the minutes of training, not after.
         if !self.out.exists() {
@@ -48,17 +44,10 @@ impl Demo {
         let mut bar = Bar::over(config.steps * main_job::METHODS.len());
         let mut study = main_job::run(&config, &mut bar)?;
         bar.finish();
-        study.command = format!(
-            "toalign --task {} --seed {} --steps {}",
-            self.task, self.seed, self.steps
-        );
+        study.command = format!("toalign --task {} --seed {} --steps {}", self.task, self.seed, self.steps);
         say(results_table(&study.methods))?;
         say(RESULTS_NOTE)?;
         write_page(&study, &self.out)?;
-        say(format!(
-            "{:.0} seconds; report: {}",
-            study.seconds,
-            self.out.display()
-        ))
+        say(format!("{:.0} seconds; report: {}", study.seconds, self.out.display()))
     }
 }

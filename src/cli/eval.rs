@@ -62,11 +62,8 @@ impl Eval {
         remark(&task.remarks);
         trained.require_classes(&task.classes)?;
 
-        let mut table = Table::new([
-            ("domain", Align::Left),
-            ("pictures", Align::Right),
-            ("accuracy %", Align::Right),
-        ]);
+        let mut table =
+            Table::new([("domain", Align::Left), ("pictures", Align::Right), ("accuracy %", Align::Right)]);
         for (domain, part) in [(&task.source, "source"), (&task.target, "target")] {
             let transform = transform(&config);
             let result = evaluate(&trained.model, domain, &transform, config.test_batch_size)?;

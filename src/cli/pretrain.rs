@@ -30,11 +30,7 @@ pub struct Pretrain {
 impl Pretrain {
     /// Trains, writes the weights, prints the accuracy.
     pub fn run(self) -> Result<()> {
-        let pretraining = Pretraining {
-            seed: self.seed,
-            epochs: self.epochs,
-            ..Pretraining::default()
-        };
+        let pretraining = Pretraining { seed: self.seed, epochs: self.epochs, ..Pretraining::default() };
         let mut bar = Bar::over(pretraining.steps());
         let pretrained = pretraining.run(&mut bar)?;
         bar.finish();

@@ -45,18 +45,9 @@ impl RunConfig {
         }
         for (key, value) in [("momentum", self.momentum), ("dropout", self.dropout)] {
             let fine = (0.0..1.0).contains(&value);
-            require(
-                fine,
-                key,
-                "a number from 0 up to, but not including, 1",
-                value,
-            )?;
+            require(fine, key, "a number from 0 up to, but not including, 1", value)?;
         }
-        for (key, value) in [
-            ("resize", self.resize),
-            ("pad", self.pad),
-            ("crop", self.crop),
-        ] {
+        for (key, value) in [("resize", self.resize), ("pad", self.pad), ("crop", self.crop)] {
             require(value <= 10_000, key, "at most 10000 pixels", value)?;
         }
         require(
@@ -78,12 +69,7 @@ impl RunConfig {
             self.nesterov,
         )?;
         let aligns = !matches!(self.method, Baseline::SourceOnly | Baseline::TargetBnOnly);
-        require(
-            aligns || !self.toalign,
-            "toalign",
-            "a method that aligns (dann, dannp or hda)",
-            self.method,
-        )
+        require(aligns || !self.toalign, "toalign", "a method that aligns (dann, dannp or hda)", self.method)
     }
 }
 
@@ -94,8 +80,6 @@ fn require(fine: bool, key: &str, expected: &str, found: impl std::fmt::Display)
     let flag = key.replace('_', "-");
     Err(complain(expected, found.to_string())
         .at(format!("{key} (--{flag})"))
-        .advice(format!(
-            "change {key} in the configuration file, or give --{flag}"
-        ))
+        .advice(format!("change {key} in the configuration file, or give --{flag}"))
         .into())
 }

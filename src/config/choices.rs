@@ -164,11 +164,9 @@ impl FromStr for Colour {
                 let [_, red, green, blue] = number.to_be_bytes();
                 Ok(Self([red, green, blue]))
             }
-            _ => Err(
-                complain("a colour of six hexadecimal digits", format!("'{text}'"))
-                    .advice("write ffffff for white, 000000 for black")
-                    .into(),
-            ),
+            _ => Err(complain("a colour of six hexadecimal digits", format!("'{text}'"))
+                .advice("write ffffff for white, 000000 for black")
+                .into()),
         }
     }
 }

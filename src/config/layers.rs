@@ -68,10 +68,7 @@ impl FromArgMatches for Overlay {
         Ok(Self(matches.clone()))
     }
 
-    fn update_from_arg_matches(
-        &mut self,
-        matches: &ArgMatches,
-    ) -> std::result::Result<(), clap::Error> {
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
         self.0 = matches.clone();
         Ok(())
     }
@@ -105,8 +102,7 @@ impl RunConfig {
     /// # Errors
     /// If the file cannot be read or is no TOML, a key is unknown, or a value has the wrong type; with `file:line`.
     pub fn overlaid_by_file(&self, file: &Path) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(file).map_err(|error| file_error("read", file, error))?;
+        let text = std::fs::read_to_string(file).map_err(|error| file_error("read", file, error))?;
         self.overlaid_by(&text, file)
     }
 
@@ -140,11 +136,7 @@ impl RunConfig {
             let mut table = config.to_table()?;
             table.insert(name.to_owned(), values[name].clone());
             config = table.try_into().map_err(|error: toml::de::Error| {
-                complain(
-                    format!("a valid value for '{name}'"),
-                    error.message().trim(),
-                )
-                .at_line(file, line)
+                complain(format!("a valid value for '{name}'"), error.message().trim()).at_line(file, line)
             })?;
         }
         Ok(config)
@@ -155,8 +147,7 @@ impl RunConfig {
     /// # Errors
     /// If a number does not fit TOML; [`RunConfig::validate`] excludes that.
     pub fn to_toml(&self) -> Result<String> {
-        Ok(toml::to_string(self)
-            .map_err(|error| complain("settings that fit TOML", error.to_string()))?)
+        Ok(toml::to_string(self).map_err(|error| complain("settings that fit TOML", error.to_string()))?)
     }
 
     /// The settings whose values differ, as `(key, ours, theirs)`.
@@ -166,9 +157,7 @@ impl RunConfig {
     pub fn differences(&self, other: &Self) -> Result<Vec<(String, String, String)>> {
         let (ours, theirs) = (self.to_table()?, other.to_table()?);
         let show = |table: &toml::Table, key: &str| {
-            table
-                .get(key)
-                .map_or("not set".to_owned(), toml::Value::to_string)
+            table.get(key).map_or("not set".to_owned(), toml::Value::to_string)
         };
         Ok(Self::keys()
             .into_iter()
@@ -188,11 +177,7 @@ impl RunConfig {
 
 /// The line, from 1, in which byte `offset` lies.
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 #[cfg(test)]
@@ -233,11 +218,7 @@ mod tests {
         };
         assert_eq!(config, expected);
         assert!(layered("toalign = false", &["--toalign"]).unwrap().toalign);
-        assert!(
-            !layered("toalign = true", &["--toalign=false"])
-                .unwrap()
-                .toalign
-        );
+        assert!(!layered("toalign = true", &["--toalign=false"]).unwrap().toalign);
     }
 
     #[test]
@@ -251,49 +232,28 @@ mod tests {
     fn a_written_configuration_reads_as_itself() {
         for config in [RunConfig::mini(), RunConfig::office_home()] {
             let text = config.to_toml().unwrap();
-            assert_eq!(
-                config.overlaid_by(&text, Path::new("config.toml")).unwrap(),
-                config
-            );
+            assert_eq!(config.overlaid_by(&text, Path::new("config.toml")).unwrap(), config);
         }
     }
 
     #[test]
     fn a_misspelt_key_is_named_with_its_line_and_the_nearest_key() {
-        let message = layered("steps = 10\n\nlearning_rat = 0.1", &[])
-            .unwrap_err()
-            .to_string();
+        let message = layered("steps = 10\n\nlearning_rat = 0.1", &[]).unwrap_err().to_string();
         assert!(
             message.contains("run.toml:3: expected the name of a setting, found 'learning_rat'"),
             "{message}"
         );
-        assert!(
-            message.contains("did you mean 'learning_rate'?"),
-            "{message}"
-        );
+        assert!(message.contains("did you mean 'learning_rate'?"), "{message}");
     }
 
     #[test]
     fn a_value_of_the_wrong_type_is_named_with_its_line() {
-        let message = layered("steps = 10\nbatch_size = \"many\"", &[])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("run.toml:2: expected a valid value for 'batch_size'"),
-            "{message}"
-        );
-        let message = layered("steps = 10\nmethod = \"dan\"", &[])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("run.toml:2") && message.contains("dannp"),
-            "{message}"
-        );
+        let message = layered("steps = 10\nbatch_size = \"many\"", &[]).unwrap_err().to_string();
+        assert!(message.contains("run.toml:2: expected a valid value for 'batch_size'"), "{message}");
+        let message = layered("steps = 10\nmethod = \"dan\"", &[]).unwrap_err().to_string();
+        assert!(message.contains("run.toml:2") && message.contains("dannp"), "{message}");
         let message = layered("steps = 10\nsteps 5", &[]).unwrap_err().to_string();
-        assert!(
-            message.contains("run.toml:2: expected a TOML file"),
-            "{message}"
-        );
+        assert!(message.contains("run.toml:2: expected a TOML file"), "{message}");
     }
 
     #[test]
@@ -311,18 +271,9 @@ mod tests {
                 "alignment_weight = -0.5",
                 "alignment_weight (--alignment-weight): expected a number of at least 0",
             ),
-            (
-                "batch_size = 0",
-                "batch_size (--batch-size): expected a whole number of at least 1, found 0",
-            ),
-            (
-                "dropout = 1.0",
-                "dropout (--dropout): expected a number from 0 up to",
-            ),
-            (
-                "crop = 47",
-                "crop (--crop): expected at most resize + 2·pad = 46, found 47",
-            ),
+            ("batch_size = 0", "batch_size (--batch-size): expected a whole number of at least 1, found 0"),
+            ("dropout = 1.0", "dropout (--dropout): expected a number from 0 up to"),
+            ("crop = 47", "crop (--crop): expected at most resize + 2·pad = 46, found 47"),
             (
                 "method = \"source-only\"\ntoalign = true",
                 "toalign (--toalign): expected a method that aligns (dann, dannp or hda), found source-only",
@@ -335,17 +286,10 @@ mod tests {
 
     #[test]
     fn differences_are_named() {
-        let other = RunConfig {
-            steps: 7,
-            alignment_weight: None,
-            ..RunConfig::mini()
-        };
+        let other = RunConfig { steps: 7, alignment_weight: None, ..RunConfig::mini() };
         let found = RunConfig::mini().differences(&other).unwrap();
         assert_eq!(found[0], ("steps".into(), "500".into(), "7".into()));
-        assert_eq!(
-            found[1],
-            ("alignment_weight".into(), "1.0".into(), "not set".into())
-        );
+        assert_eq!(found[1], ("alignment_weight".into(), "1.0".into(), "not set".into()));
         assert_eq!(found.len(), 2);
     }
 }

@@ -51,10 +51,7 @@ impl BatchLoader {
         let pictures = domain.pictures.len();
         if batch_size > pictures {
             return Err(complain(
-                format!(
-                    "a batch size of at most {pictures}, the number of pictures in {}",
-                    domain.name
-                ),
+                format!("a batch size of at most {pictures}, the number of pictures in {}", domain.name),
                 batch_size.to_string(),
             )
             .at("--batch-size")
@@ -101,20 +98,14 @@ pub struct TestBatches {
 ///
 /// # Errors
 /// If the domain is empty, the batch size is 0, or the transform leaves no pixel.
-pub fn test_batches(
-    domain: Domain,
-    transform: Transform,
-    batch_size: usize,
-) -> Result<TestBatches> {
+pub fn test_batches(domain: Domain, transform: Transform, batch_size: usize) -> Result<TestBatches> {
     check(&domain, &transform, batch_size)?;
     let pictures = domain.pictures.len();
     let remaining = pictures.div_ceil(batch_size);
     let make = move |number: usize, stop: &AtomicBool| {
         let start = number * batch_size;
         let indices = (start..pictures.min(start + batch_size)).collect();
-        make_batch(&domain, &transform, indices, stop, |picture, _| {
-            transform.test(picture)
-        })
+        make_batch(&domain, &transform, indices, stop, |picture, _| transform.test(picture))
     };
     Ok(TestBatches {
         batches: Prefetch::new(0, Some(remaining), default_workers().min(remaining), make)?,
@@ -172,10 +163,7 @@ fn make_batch(
         }
         numbers.extend(prepare(&domain.pictures.decode(index)?, index));
     }
-    let labels: Vec<u32> = indices
-        .iter()
-        .map(|&index| domain.pictures.label(index))
-        .collect();
+    let labels: Vec<u32> = indices.iter().map(|&index| domain.pictures.label(index)).collect();
     Ok(Batch {
         images: Tensor::from_vec(numbers, (indices.len(), side, side, 3), &Device::Cpu)?,
         labels: Tensor::from_vec(labels, indices.len(), &Device::Cpu)?,
@@ -188,14 +176,10 @@ fn check(domain: &Domain, transform: &Transform, batch_size: usize) -> Result<()
         return Err(complain(format!("pictures in the domain {}", domain.name), "none").into());
     }
     if batch_size == 0 {
-        return Err(complain("a batch size of at least 1", "0")
-            .at("--batch-size")
-            .into());
+        return Err(complain("a batch size of at least 1", "0").at("--batch-size").into());
     }
     if transform.crop == 0 || transform.resize == Some(0) {
-        return Err(complain("a picture size of at least 1 pixel", "0")
-            .at(format!("{transform:?}"))
-            .into());
+        return Err(complain("a picture size of at least 1 pixel", "0").at(format!("{transform:?}")).into());
     }
     Ok(())
 }

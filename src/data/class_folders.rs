@@ -22,13 +22,8 @@ pub(super) fn list(folder: &Path) -> Result<Listing> {
     let mut listing = Listing::default();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let (name, path) = (
-            entry.file_name().to_string_lossy().into_owned(),
-            entry.path(),
-        );
-        let extension = path
-            .extension()
-            .map(|extension| extension.to_string_lossy().to_lowercase());
+        let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         if name.starts_with('.') {
             continue;
         } else if path.is_dir() {
@@ -67,10 +62,7 @@ impl ClassFolders {
             };
             return Err(complain("a folder for each class in this domain", found)
                 .at(folder.display())
-                .advice(format!(
-                    "put the pictures into {}",
-                    folder.join("<class>").display()
-                ))
+                .advice(format!("put the pictures into {}", folder.join("<class>").display()))
                 .into());
         }
         let mut classes = BTreeMap::new();
@@ -85,10 +77,13 @@ impl ClassFolders {
                     1 => "none, but 1 other file or folder".to_owned(),
                     _ => format!("none, but {others} other files or folders"),
                 };
-                return Err(complain(format!("pictures ({}) of the class {class}", EXTENSIONS.join(", ")), found)
-                    .at(class_folder.display())
-                    .advice("put pictures there, or delete the folder: a class may be missing in one domain")
-                    .into());
+                return Err(complain(
+                    format!("pictures ({}) of the class {class}", EXTENSIONS.join(", ")),
+                    found,
+                )
+                .at(class_folder.display())
+                .advice("put pictures there, or delete the folder: a class may be missing in one domain")
+                .into());
             }
             ignored += others;
             classes.insert(class, inside.pictures);

@@ -43,10 +43,7 @@ pub fn decode_file(file: &Path, background: Option<[u8; 3]>) -> Result<RgbImage>
 /// let complaint = toalign::data::decode::decode(b"some text", None).unwrap_err();
 /// assert!(complaint.to_string().starts_with("expected a picture (jpg, png, webp, bmp or gif), found other content"));
 /// ```
-pub fn decode(
-    bytes: &[u8],
-    background: Option<[u8; 3]>,
-) -> std::result::Result<RgbImage, Complaint> {
+pub fn decode(bytes: &[u8], background: Option<[u8; 3]>) -> std::result::Result<RgbImage, Complaint> {
     if bytes.is_empty() {
         return Err(no_picture("an empty file"));
     }
@@ -69,13 +66,11 @@ fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> 
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| no_picture(format!("bytes that cannot be read ({error})")))?;
-    let format = reader.format().ok_or_else(|| {
-        no_picture("other content (the first bytes decide, whatever the extension says)")
-    })?;
+    let format = reader
+        .format()
+        .ok_or_else(|| no_picture("other content (the first bytes decide, whatever the extension says)"))?;
     if format == image::ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
-        return Err(no_picture(
-            "a JPEG that is cut off (its end marker is missing)",
-        ));
+        return Err(no_picture("a JPEG that is cut off (its end marker is missing)"));
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(2 * MOST_BYTES);
@@ -120,9 +115,7 @@ fn jpeg_has_an_end(bytes: &[u8]) -> bool {
             },
         }
     }
-    bytes
-        .get(at..)
-        .is_some_and(|scans| scans.windows(2).any(|pair| pair == [0xFF, 0xD9]))
+    bytes.get(at..).is_some_and(|scans| scans.windows(2).any(|pair| pair == [0xFF, 0xD9]))
 }
 
 fn to_rgb(picture: DynamicImage, background: Option<[u8; 3]>) -> RgbImage {
@@ -134,10 +127,6 @@ fn to_rgb(picture: DynamicImage, background: Option<[u8; 3]>) -> RgbImage {
         let [red, green, blue, alpha] = picture.get_pixel(x, y).0.map(u32::from);
         let [under_red, under_green, under_blue] = background.map(u32::from);
         let over = |top, under| ((top * alpha + under * (255 - alpha) + 127) / 255) as u8;
-        image::Rgb([
-            over(red, under_red),
-            over(green, under_green),
-            over(blue, under_blue),
-        ])
+        image::Rgb([over(red, under_red), over(green, under_green), over(blue, under_blue)])
     })
 }

@@ -49,9 +49,7 @@ impl Pictures for FolderPictures {
     fn decode(&self, index: usize) -> Result<RgbImage> {
         decode_file(&self.files[index].0, self.background).map_err(|error| match error {
             Error::Input(complaint) => complaint
-                .advice(
-                    "replace or delete this file, or add --skip-bad-images to leave such files out",
-                )
+                .advice("replace or delete this file, or add --skip-bad-images to leave such files out")
                 .into(),
             other => other,
         })
@@ -73,12 +71,10 @@ pub fn domains(folder: &Path) -> Result<Vec<String>> {
         0 => "no subfolder".to_owned(),
         _ => format!("no folder inside {}", some_of(&names)),
     };
-    Err(
-        complain("FOLDER/<domain>/<class>/ with pictures in it", found)
-            .at(folder.display())
-            .advice("name the folder that holds the domains, not one domain and not one class")
-            .into(),
-    )
+    Err(complain("FOLDER/<domain>/<class>/ with pictures in it", found)
+        .at(folder.display())
+        .advice("name the folder that holds the domains, not one domain and not one class")
+        .into())
 }
 
 /// The task `SOURCE-TARGET` on the pictures in `folder`; see [`find_task`] for how the two domains may be written.
@@ -94,36 +90,25 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
     let (source, target) = find_task(source_target, &names)?;
     let source_classes = ClassFolders::read(&folder.join(&names[source]))?;
     let target_classes = ClassFolders::read(&folder.join(&names[target]))?;
-    let union: BTreeSet<&String> = source_classes
-        .classes
-        .keys()
-        .chain(target_classes.classes.keys())
-        .collect();
+    let union: BTreeSet<&String> =
+        source_classes.classes.keys().chain(target_classes.classes.keys()).collect();
     let classes: Vec<String> = union.into_iter().cloned().collect();
 
     let mut remarks = Vec::new();
-    let both = [
-        (&names[source], &source_classes),
-        (&names[target], &target_classes),
-    ];
+    let both = [(&names[source], &source_classes), (&names[target], &target_classes)];
     for ((name, own), (other_name, other)) in [(both[0], both[1]), (both[1], both[0])] {
-        let lacking: Vec<&String> = other
-            .classes
-            .keys()
-            .filter(|class| !own.classes.contains_key(*class))
-            .collect();
+        let lacking: Vec<&String> =
+            other.classes.keys().filter(|class| !own.classes.contains_key(*class)).collect();
         if lacking.len() == other.classes.len() {
             let found = format!(
                 "{} in {name} and {} in {other_name}",
                 some_of(own.classes.keys()),
                 some_of(other.classes.keys())
             );
-            return Err(
-                complain("class folders of the same name in both domains", found)
-                    .at(folder.display())
-                    .advice("give the folders of a class the same name in both domains")
-                    .into(),
-            );
+            return Err(complain("class folders of the same name in both domains", found)
+                .at(folder.display())
+                .advice("give the folders of a class the same name in both domains")
+                .into());
         }
         if !lacking.is_empty() {
             remarks.push(format!(
@@ -138,32 +123,21 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
                 1 => "1 file or folder that is".to_owned(),
                 many => format!("{many} files or folders that are"),
             };
-            remarks.push(format!(
-                "{name}: ignored {what} no picture in a class folder"
-            ));
+            remarks.push(format!("{name}: ignored {what} no picture in a class folder"));
         }
     }
 
     let mut load = |index: usize, found: ClassFolders| -> Result<Domain> {
         let name = names[index].clone();
-        let mut pictures = FolderPictures {
-            files: files_with_labels(found, &classes),
-            background: options.background,
-        };
+        let mut pictures =
+            FolderPictures { files: files_with_labels(found, &classes), background: options.background };
         if options.skip_bad_images {
             remarks.extend(leave_out_bad(&mut pictures, &name)?);
         }
-        Ok(Domain {
-            name,
-            pictures: Arc::new(pictures),
-        })
+        Ok(Domain { name, pictures: Arc::new(pictures) })
     };
     Ok(Task {
-        name: format!(
-            "{}-{}",
-            short_name(source, &names),
-            short_name(target, &names)
-        ),
+        name: format!("{}-{}", short_name(source, &names), short_name(target, &names)),
         source: load(source, source_classes)?,
         target: load(target, target_classes)?,
         classes,
@@ -190,26 +164,17 @@ fn leave_out_bad(pictures: &mut FolderPictures, domain: &str) -> Result<Option<S
         let message = error.to_string();
         format!("\n  {}", message.lines().next().unwrap_or_default())
     });
-    let mut remark = format!(
-        "{domain}: left out {} of {all} pictures, which cannot be decoded:",
-        bad.len()
-    );
+    let mut remark = format!("{domain}: left out {} of {all} pictures, which cannot be decoded:", bad.len());
     remark.extend(reasons);
     if bad.len() > MOST_LISTED {
         remark.push_str(&format!("\n  and {} more", bad.len() - MOST_LISTED));
     }
     if bad.len() == all {
-        return Err(complain(
-            format!("a picture in the domain {domain} that can be decoded"),
-            remark,
-        )
-        .into());
+        return Err(complain(format!("a picture in the domain {domain} that can be decoded"), remark).into());
     }
     let bad: BTreeSet<usize> = bad.into_iter().map(|(index, _)| index).collect();
     let mut index = 0..;
-    pictures
-        .files
-        .retain(|_| index.next().is_none_or(|index| !bad.contains(&index)));
+    pictures.files.retain(|_| index.next().is_none_or(|index| !bad.contains(&index)));
     Ok(Some(remark))
 }
 
@@ -217,14 +182,7 @@ fn leave_out_bad(pictures: &mut FolderPictures, domain: &str) -> Result<Option<S
 fn files_with_labels(found: ClassFolders, classes: &[String]) -> Vec<(PathBuf, u32)> {
     let mut files = Vec::new();
     for (label, class) in (0u32..).zip(classes) {
-        files.extend(
-            found
-                .classes
-                .get(class)
-                .into_iter()
-                .flatten()
-                .map(|file| (file.clone(), label)),
-        );
+        files.extend(found.classes.get(class).into_iter().flatten().map(|file| (file.clone(), label)));
     }
     files
 }

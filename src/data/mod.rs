@@ -7,6 +7,7 @@ pub mod decode;
 pub mod folder;
 pub mod mini_home;
 pub mod names;
+pub mod office_home;
 mod prefetch;
 pub mod resize;
 pub mod transform;

@@ -29,17 +29,12 @@ enum Fit {
 /// assert_eq!(find_task("realworld-art", &domains).unwrap(), (3, 0));
 /// ```
 pub fn find_task(task: &str, domains: &[String]) -> Result<(usize, usize)> {
-    let cuts: Vec<(&str, &str)> = task
-        .match_indices('-')
-        .map(|(at, _)| (&task[..at], &task[at + 1..]))
-        .collect();
+    let cuts: Vec<(&str, &str)> =
+        task.match_indices('-').map(|(at, _)| (&task[..at], &task[at + 1..])).collect();
     let Some(&first_cut) = cuts.first() else {
         return Err(complain("a task SOURCE-TARGET", format!("'{task}'"))
             .at("--task")
-            .advice(format!(
-                "name two of these domains, joined by '-': {}",
-                domains.join(", ")
-            ))
+            .advice(format!("name two of these domains, joined by '-': {}", domains.join(", ")))
             .into());
     };
     let best = cuts
@@ -57,21 +52,14 @@ pub fn find_task(task: &str, domains: &[String]) -> Result<(usize, usize)> {
         None => cuts
             .iter()
             .copied()
-            .find(|(source, target)| {
-                fitting(source, domains)
-                    .or(fitting(target, domains))
-                    .is_some()
-            })
+            .find(|(source, target)| fitting(source, domains).or(fitting(target, domains)).is_some())
             .unwrap_or(first_cut),
     };
     let (source, target) = (find_domain(source, domains)?, find_domain(target, domains)?);
     if source == target {
-        return Err(complain(
-            "two different domains",
-            format!("'{task}', twice {}", domains[source]),
-        )
-        .at("--task")
-        .into());
+        return Err(complain("two different domains", format!("'{task}', twice {}", domains[source]))
+            .at("--task")
+            .into());
     }
     Ok((source, target))
 }
@@ -84,16 +72,11 @@ pub fn find_domain(written: &str, domains: &[String]) -> Result<usize> {
     match fitting(written, domains) {
         Some((_, indices)) if indices.len() == 1 => Ok(indices[0]),
         Some((_, indices)) => {
-            let fitting: Vec<&str> = indices
-                .iter()
-                .map(|&index| domains[index].as_str())
-                .collect();
-            Err(
-                complain("a name that fits one domain", format!("'{written}'"))
-                    .at("--task")
-                    .advice(format!("write out one of {}", fitting.join(", ")))
-                    .into(),
-            )
+            let fitting: Vec<&str> = indices.iter().map(|&index| domains[index].as_str()).collect();
+            Err(complain("a name that fits one domain", format!("'{written}'"))
+                .at("--task")
+                .advice(format!("write out one of {}", fitting.join(", ")))
+                .into())
         }
         None => Err(unknown_domain(written, domains)),
     }
@@ -104,13 +87,10 @@ fn unknown_domain(written: &str, domains: &[String]) -> Error {
         Some(meant) => format!("did you mean {meant}?"),
         None => "write one of these, or its beginning or initials".to_owned(),
     };
-    complain(
-        format!("a domain of {}", domains.join(", ")),
-        format!("'{written}'"),
-    )
-    .at("--task")
-    .advice(advice)
-    .into()
+    complain(format!("a domain of {}", domains.join(", ")), format!("'{written}'"))
+        .at("--task")
+        .advice(advice)
+        .into()
 }
 
 /// The name that a task's folder and the tables use: two letters (`Rw`) if they mean this domain only, else all of it.
@@ -127,10 +107,7 @@ pub fn short_name(index: usize, domains: &[String]) -> String {
     let letters: Vec<char> = match words.as_slice() {
         [] => vec![],
         [word] => word.chars().take(2).collect(),
-        several => several
-            .iter()
-            .filter_map(|word| word.chars().next())
-            .collect(),
+        several => several.iter().filter_map(|word| word.chars().next()).collect(),
     };
     let mut short = String::new();
     for (place, letter) in letters.into_iter().enumerate() {
@@ -149,18 +126,13 @@ pub fn short_name(index: usize, domains: &[String]) -> String {
 fn fitting(written: &str, domains: &[String]) -> Option<(Fit, Vec<usize>)> {
     let fits: Vec<Option<Fit>> = domains.iter().map(|domain| fit(written, domain)).collect();
     let best = fits.iter().flatten().min().copied()?;
-    let indices = (0..domains.len())
-        .filter(|&index| fits[index] == Some(best))
-        .collect();
+    let indices = (0..domains.len()).filter(|&index| fits[index] == Some(best)).collect();
     Some((best, indices))
 }
 
 fn fit(written: &str, domain: &str) -> Option<Fit> {
     let (letters, domain_letters) = (letters(written), letters(domain));
-    let initials: String = words(domain)
-        .iter()
-        .filter_map(|word| word.chars().next())
-        .collect();
+    let initials: String = words(domain).iter().filter_map(|word| word.chars().next()).collect();
     if letters.is_empty() {
         None
     } else if written == domain {
@@ -169,9 +141,7 @@ fn fit(written: &str, domain: &str) -> Option<Fit> {
         Some(Fit::SameLetters)
     } else if domain_letters.starts_with(&letters) || letters == initials.to_lowercase() {
         Some(Fit::Beginning)
-    } else if domain_letters.chars().next() == letters.chars().next()
-        && in_order(&letters, &domain_letters)
-    {
+    } else if domain_letters.chars().next() == letters.chars().next() && in_order(&letters, &domain_letters) {
         Some(Fit::SomeLetters)
     } else {
         None
@@ -206,8 +176,7 @@ fn words(name: &str) -> Vec<String> {
 
 fn in_order(few: &str, many: &str) -> bool {
     let mut many = many.chars();
-    few.chars()
-        .all(|wanted| many.any(|letter| letter == wanted))
+    few.chars().all(|wanted| many.any(|letter| letter == wanted))
 }
 
 #[cfg(test)]
@@ -220,29 +189,10 @@ mod tests {
 
     #[test]
     fn every_spelling_of_real_world_is_understood() {
-        for folder in [
-            "Real World",
-            "RealWorld",
-            "real_world",
-            "real world",
-            "realworld",
-            "REAL_WORLD",
-        ] {
+        for folder in ["Real World", "RealWorld", "real_world", "real world", "realworld", "REAL_WORLD"] {
             let domains = named(&["Art", "Clipart", "Product", folder]);
-            for written in [
-                "Rw",
-                "rw",
-                "RealWorld",
-                "real world",
-                "Real_World",
-                "Real",
-                "REALWORLD",
-            ] {
-                assert_eq!(
-                    find_domain(written, &domains).unwrap(),
-                    3,
-                    "{written} for {folder}"
-                );
+            for written in ["Rw", "rw", "RealWorld", "real world", "Real_World", "Real", "REALWORLD"] {
+                assert_eq!(find_domain(written, &domains).unwrap(), 3, "{written} for {folder}");
             }
         }
     }
@@ -259,21 +209,11 @@ mod tests {
     fn a_domain_may_contain_the_joining_letter() {
         let domains = named(&["elementary-xfce", "elementary", "gnome", "xfce-gnome"]);
         assert_eq!(
-            find_task(
-                "elementary-xfce-gnome",
-                &named(&["elementary-xfce", "gnome"])
-            )
-            .unwrap(),
+            find_task("elementary-xfce-gnome", &named(&["elementary-xfce", "gnome"])).unwrap(),
             (0, 1)
         );
-        assert_eq!(
-            find_task("gnome-elementary-xfce", &domains).unwrap(),
-            (2, 0)
-        );
-        assert_eq!(
-            find_task("el-gn", &named(&["elementary-xfce", "gnome"])).unwrap(),
-            (0, 1)
-        );
+        assert_eq!(find_task("gnome-elementary-xfce", &domains).unwrap(), (2, 0));
+        assert_eq!(find_task("el-gn", &named(&["elementary-xfce", "gnome"])).unwrap(), (0, 1));
     }
 
     #[test]
@@ -295,10 +235,7 @@ mod tests {
             "--task: expected a task SOURCE-TARGET, found 'Art'\n  \
              what to do: name two of these domains, joined by '-': Art, Clipart, Product, Real World"
         );
-        assert_eq!(
-            message("Ar-art"),
-            "--task: expected two different domains, found 'Ar-art', twice Art"
-        );
+        assert_eq!(message("Ar-art"), "--task: expected two different domains, found 'Ar-art', twice Art");
         assert!(message("-Art").contains("found ''"), "{}", message("-Art"));
         let unclear = find_domain("P", &named(&["Product", "Painting", "Art"])).unwrap_err();
         assert_eq!(

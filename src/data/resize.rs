@@ -22,11 +22,7 @@ where
     convolve(&rows_done, side, side)
 }
 
-fn convolve<P>(
-    picture: &ImageBuffer<P, Vec<u8>>,
-    width: u32,
-    height: u32,
-) -> ImageBuffer<P, Vec<u8>>
+fn convolve<P>(picture: &ImageBuffer<P, Vec<u8>>, width: u32, height: u32) -> ImageBuffer<P, Vec<u8>>
 where
     P: Pixel<Subpixel = u8>,
 {
@@ -35,17 +31,10 @@ where
         3 => PixelType::U8x3,
         other => unreachable!("pictures have 3 channels and masks 1, not {other}"),
     };
-    let from = ImageRef::new(
-        picture.width(),
-        picture.height(),
-        picture.as_raw(),
-        pixel_type,
-    )
-    .expect("a buffer holds exactly its pixels");
+    let from = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), pixel_type)
+        .expect("a buffer holds exactly its pixels");
     let mut to = Image::new(width, height, pixel_type);
     let bilinear = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new()
-        .resize(&from, &mut to, &bilinear)
-        .expect("both have the same pixel type");
+    Resizer::new().resize(&from, &mut to, &bilinear).expect("both have the same pixel type");
     ImageBuffer::from_raw(width, height, to.into_vec()).expect("the buffer was made for this size")
 }

@@ -39,22 +39,12 @@ struct Window {
 impl Transform {
     /// The published preprocessing: resize to 256×256, crop 224, flip.
     pub fn office_home() -> Self {
-        Self {
-            resize: Some(256),
-            pad: 0,
-            crop: 224,
-            flip: true,
-        }
+        Self { resize: Some(256), pad: 0, crop: 224, flip: true }
     }
 
     /// For the 40×40 pictures of Mini Office-Home: shift by up to 3 pixels, flip.
     pub fn mini() -> Self {
-        Self {
-            resize: None,
-            pad: 3,
-            crop: 40,
-            flip: true,
-        }
+        Self { resize: None, pad: 3, crop: 40, flip: true }
     }
 
     /// A random crop, mirrored with probability 0.5, normalised: `[crop, crop, 3]` row by row.
@@ -83,10 +73,7 @@ impl Transform {
         self.centre(&self.resized(mask))
     }
 
-    fn resized<'a, P>(
-        &self,
-        picture: &'a ImageBuffer<P, Vec<u8>>,
-    ) -> Cow<'a, ImageBuffer<P, Vec<u8>>>
+    fn resized<'a, P>(&self, picture: &'a ImageBuffer<P, Vec<u8>>) -> Cow<'a, ImageBuffer<P, Vec<u8>>>
     where
         P: Pixel<Subpixel = u8>,
     {
@@ -101,11 +88,7 @@ impl Transform {
         P: Pixel<Subpixel = u8>,
     {
         let start = |length: u32| (i64::from(length) - i64::from(self.crop)).div_euclid(2);
-        let window = Window {
-            top: start(picture.height()),
-            left: start(picture.width()),
-            mirrored: false,
-        };
+        let window = Window { top: start(picture.height()), left: start(picture.width()), mirrored: false };
         cut(picture, &window, self.crop)
     }
 

@@ -67,12 +67,7 @@ pub fn pointing_hit(
     Ok(hottest.1)
 }
 
-fn at_size_of(
-    map: &[f32],
-    map_height: usize,
-    map_width: usize,
-    mask: &GrayImage,
-) -> Result<Vec<f32>> {
+fn at_size_of(map: &[f32], map_height: usize, map_width: usize, mask: &GrayImage) -> Result<Vec<f32>> {
     check_mask(mask)?;
     let (width, height) = (mask.width() as usize, mask.height() as usize);
     upscale(map, map_height, map_width, height, width)
@@ -108,10 +103,7 @@ mod tests {
         assert_eq!(chance_level(&right_half).unwrap(), 0.5);
         // Negative heat is no evidence: 2 / (2 + 3).
         let signed = [-9.0, 2.0, 3.0, -9.0];
-        assert_eq!(
-            energy_in_mask(&signed, 2, 2, &right_half).unwrap(),
-            Some(0.4)
-        );
+        assert_eq!(energy_in_mask(&signed, 2, 2, &right_half).unwrap(), Some(0.4));
     }
 
     #[test]

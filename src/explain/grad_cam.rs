@@ -17,13 +17,9 @@ use crate::nn::batch_norm::Mode;
 /// # Errors
 /// If the shapes do not fit or a class is not below the number of classes.
 pub fn grad_cam(model: &Model, images: &Tensor, classes: &[u32], layer: Layer) -> Result<Tensor> {
-    let map = model
-        .backbone
-        .feature_map(images, layer, Mode::Evaluation)?;
+    let map = model.backbone.feature_map(images, layer, Mode::Evaluation)?;
     let map = Var::from_tensor(&map.detach())?; // [batch, rows, columns, channels]
-    let feature = model
-        .backbone
-        .feature_from_map(&map, layer, Mode::Evaluation)?;
+    let feature = model.backbone.feature_from_map(&map, layer, Mode::Evaluation)?;
     let logits = model.head.forward(&feature)?.logits; // [batch, classes]
     let classes = Tensor::new(classes, logits.device())?.unsqueeze(1)?;
     // The images do not see each other in evaluation mode, so the gradient of the sum is that of each score.

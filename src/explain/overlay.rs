@@ -66,11 +66,7 @@ pub fn upscale(
     for &(top, bottom, down) in &rows {
         for &(left, right, across) in &columns {
             let upper = mix(map[top * width + left], map[top * width + right], across);
-            let lower = mix(
-                map[bottom * width + left],
-                map[bottom * width + right],
-                across,
-            );
+            let lower = mix(map[bottom * width + left], map[bottom * width + right], across);
             larger.push(mix(upper, lower, down));
         }
     }
@@ -82,11 +78,7 @@ pub fn upscale(
 /// `None` if nothing is positive: the network found no evidence for the class, and a picture of that would be a blank
 /// (or, divided by zero, a lie). Whoever draws has to say it in words.
 pub fn normalise(map: &[f32]) -> Option<Vec<f32>> {
-    let maximum = map
-        .iter()
-        .copied()
-        .filter(|value| value.is_finite())
-        .fold(0.0, f32::max);
+    let maximum = map.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
     (maximum > 0.0).then(|| map.iter().map(|value| value / maximum).collect())
 }
 
@@ -146,11 +138,7 @@ fn neighbours(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
 
 /// Clamps; not a number is no heat.
 fn from_0_to_1(value: f32) -> f32 {
-    if value.is_nan() {
-        0.0
-    } else {
-        value.clamp(0.0, 1.0)
-    }
+    if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }
 }
 
 /// The luma of ITU-R BT.601, in all three channels.

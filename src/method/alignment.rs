@@ -36,11 +36,7 @@ impl Alignment {
     /// # Errors
     /// If a shape does not fit, or the target batch is absent.
     pub fn features(&self, model: &Model, input: &StepInput) -> Result<(Tensor, Tensor)> {
-        let of_source = if self.toalign {
-            self.statistics_updates
-        } else {
-            1
-        };
+        let of_source = if self.toalign { self.statistics_updates } else { 1 };
         let domains = [(input.source_images, of_source), (input.target()?, 1)];
         let [source, target] = &model.backbone.forward_domains(&domains)?[..] else {
             return Err(complain("the features of two domains", "another number").into());
@@ -79,12 +75,7 @@ impl Alignment {
         };
         let [source, target] = probabilities;
         let weights = [weights(source)?, weights(target)?]; // [batch]
-        adversarial(
-            model.discriminator()?,
-            seen,
-            [&weights[0], &weights[1]],
-            input,
-        )
+        adversarial(model.discriminator()?, seen, [&weights[0], &weights[1]], input)
     }
 
     /// `BASELINE`, or `BASELINE+toalign`.

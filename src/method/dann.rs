@@ -38,9 +38,7 @@ impl Method for Dann {
         let aligned = self.alignment.aligned(&source, model, input)?; // [batch, channels]
         let probabilities = |feature| softmax(&model.head.forward(feature)?.logits);
         let judged = [&probabilities(&aligned)?, &probabilities(&target)?];
-        let alignment = self
-            .alignment
-            .loss(model, input, [&aligned, &target], judged)?;
+        let alignment = self.alignment.loss(model, input, [&aligned, &target], judged)?;
 
         Ok(Losses {
             total: (&classification + (&alignment * self.alignment.weight)?)?,

@@ -38,9 +38,7 @@ impl Method for Dannp {
         let aligned = self.alignment.aligned(&source, model, input)?; // [batch, channels]
         let source = softmax(&model.head.forward(&aligned)?.logits)?; // [batch, classes]
         let target = softmax(&model.head.forward(&target)?.logits)?;
-        let alignment =
-            self.alignment
-                .loss(model, input, [&source, &target], [&source, &target])?;
+        let alignment = self.alignment.loss(model, input, [&source, &target], [&source, &target])?;
 
         Ok(Losses {
             total: (&classification + (&alignment * self.alignment.weight)?)?,

@@ -48,9 +48,7 @@ pub fn entropy(probabilities: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If candle cannot compute it.
 pub fn entropy_weights(probabilities: &Tensor, coefficient: f64) -> Result<Tensor> {
-    let certainty = grad_reverse(&entropy(probabilities)?, coefficient)?
-        .neg()?
-        .exp()?; // [batch]
+    let certainty = grad_reverse(&entropy(probabilities)?, coefficient)?.neg()?.exp()?; // [batch]
     let sum = certainty.sum_all()?.detach();
     Ok(certainty.broadcast_div(&sum)?)
 }
@@ -82,8 +80,7 @@ pub fn adversarial(
     let seen = Tensor::cat(&[source, target], 0)?; // [source + target, inputs]
     let reversed = grad_reverse(&seen, input.reversal_coefficient)?;
     let mut masks = generator(input.seed, "dropout", input.step as u64, 0);
-    let is_source =
-        candle_nn::ops::sigmoid(&discriminator.forward(&reversed, &mut masks)?)?.flatten_all()?;
+    let is_source = candle_nn::ops::sigmoid(&discriminator.forward(&reversed, &mut masks)?)?.flatten_all()?;
     let batch = source.dim(0)?;
     let of_source = is_source.narrow(0, 0, batch)?; // [source]
     let of_target = (1.0 - is_source.narrow(0, batch, target.dim(0)?)?)?; // [target]

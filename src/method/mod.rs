@@ -36,8 +36,7 @@ impl<'a> StepInput<'a> {
     /// If the trainer gave none.
     pub fn target(&self) -> Result<&'a Tensor> {
         Ok(self.target_images.ok_or_else(|| {
-            complain("a target batch", "none")
-                .advice("give StepInput::target_images to a method that adapts")
+            complain("a target batch", "none").advice("give StepInput::target_images to a method that adapts")
         })?)
     }
 }

@@ -28,18 +28,11 @@ impl Method for SourceOnly {
     }
 
     fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
-        let feature = model.backbone.forward(
-            input.source_images,
-            Mode::Training {
-                statistics_updates: 1,
-            },
-        )?;
+        let feature =
+            model.backbone.forward(input.source_images, Mode::Training { statistics_updates: 1 })?;
         let logits = model.head.forward(&feature)?.logits; // [batch, classes]
         let classification = cross_entropy(&logits, input.source_labels)?;
-        Ok(Losses {
-            total: classification.clone(),
-            parts: vec![("classification", classification)],
-        })
+        Ok(Losses { total: classification.clone(), parts: vec![("classification", classification)] })
     }
 }
 
@@ -68,12 +61,7 @@ impl Method for TargetBatchNormOnly {
 
     fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
         let losses = SourceOnly.losses(model, input)?;
-        model.backbone.forward(
-            input.target()?,
-            Mode::Training {
-                statistics_updates: 1,
-            },
-        )?;
+        model.backbone.forward(input.target()?, Mode::Training { statistics_updates: 1 })?;
         Ok(losses)
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 
-use super::backbone_pass::{Forward, Pass, Plan, Tape};
+use super::backbone_pass::{Forward, Pass, Tape};
+use super::backbone_plan::Plan;
 use crate::nn::batch_norm_kernel::Moments;
 use crate::nn::buffers::Buffers;
 use crate::nn::element::{Element, contiguous, unsupported, with_elements};
@@ -48,30 +49,14 @@ pub(super) struct BackboneOp {
 }
 
 impl BackboneOp {
-    pub fn new(
-        plan: Plan,
-        memory: Arc<Memory>,
-        keep: bool,
-        channels: usize,
-    ) -> (Self, FoundMoments) {
+    pub fn new(plan: Plan, memory: Arc<Memory>, keep: bool, channels: usize) -> (Self, FoundMoments) {
         let moments = FoundMoments::default();
-        let op = Self {
-            plan,
-            memory,
-            keep,
-            channels,
-            tape: Mutex::new(None),
-            moments: moments.clone(),
-        };
+        let op = Self { plan, memory, keep, channels, tape: Mutex::new(None), moments: moments.clone() };
         (op, moments)
     }
 
     fn pass<'a, T: Stored>(&'a self, parameters: &'a [T]) -> Pass<'a, T> {
-        Pass {
-            plan: &self.plan,
-            parameters,
-            buffers: T::buffers(&self.memory),
-        }
+        Pass { plan: &self.plan, parameters, buffers: T::buffers(&self.memory) }
     }
 
     fn forward<T: Stored>(
@@ -81,30 +66,15 @@ impl BackboneOp {
     ) -> Result<(CpuStorage, Shape)> {
         let images = contiguous::<T>(images, image_layout)?;
         let pass = self.pass(contiguous::<T>(parameters, parameter_layout)?);
-        let Forward {
-            feature,
-            tape,
-            moments,
-        } = pass.forward(images, image_layout.dims(), self.keep)?;
+        let Forward { feature, tape, moments } = pass.forward(images, image_layout.dims(), self.keep)?;
         *lock(&self.moments) = moments;
         *lock(&self.tape) = tape.map(|tape| Box::new(tape) as Box<dyn Any + Send>);
         let batch = feature.len() / self.channels;
-        Ok((
-            T::to_cpu_storage_owned(feature),
-            Shape::from((batch, self.channels)),
-        ))
+        Ok((T::to_cpu_storage_owned(feature), Shape::from((batch, self.channels))))
     }
 
-    fn backward<T: Stored>(
-        &self,
-        images: &Tensor,
-        parameters: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<Tensor> {
-        let Some(tape) = lock(&self.tape)
-            .take()
-            .and_then(|tape| tape.downcast::<Tape<T>>().ok())
-        else {
+    fn backward<T: Stored>(&self, images: &Tensor, parameters: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+        let Some(tape) = lock(&self.tape).take().and_then(|tape| tape.downcast::<Tape<T>>().ok()) else {
             bail!(
                 "backbone: expected one backward pass for each forward pass, found a second one; what it needs is \
                  given back after the first. Call forward again, or ResNet::forward_by_layers, which keeps everything"
@@ -122,9 +92,7 @@ impl BackboneOp {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl CustomOp2 for BackboneOp {

@@ -44,16 +44,10 @@ impl Head {
         let mut linear = |slope| Linear::new(channels, classes, slope, dtype, generator);
         let [of_classifier, of_heuristics @ ..] = HEURISTIC_SLOPES;
         Ok(match kind {
-            HeadKind::Linear => Self {
-                classifier: linear(0.0)?,
-                heuristics: Vec::new(),
-            },
+            HeadKind::Linear => Self { classifier: linear(0.0)?, heuristics: Vec::new() },
             HeadKind::Heuristic => Self {
                 classifier: linear(of_classifier)?,
-                heuristics: of_heuristics
-                    .into_iter()
-                    .map(linear)
-                    .collect::<Result<_>>()?,
+                heuristics: of_heuristics.into_iter().map(linear).collect::<Result<_>>()?,
             },
         })
     }

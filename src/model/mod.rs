@@ -1,10 +1,14 @@
 //! Networks: a backbone, a head, a discriminator, under PyTorch's tensor names.
 
+mod backbone_backward;
+pub mod backbone_kind;
 mod backbone_op;
 mod backbone_pass;
+mod backbone_plan;
 pub mod discriminator;
 pub mod head;
 mod pytorch_file;
+mod residual_block;
 pub mod resnet;
 pub mod weights;
 
@@ -82,24 +86,12 @@ impl Model {
                     DiscriminatorInput::Probabilities => spec.classes,
                 };
                 let mut stream = stream("discriminator");
-                Some(Discriminator::new(
-                    inputs,
-                    spec.hidden,
-                    spec.dropout,
-                    spec.dtype,
-                    &mut stream,
-                )?)
+                Some(Discriminator::new(inputs, spec.hidden, spec.dropout, spec.dtype, &mut stream)?)
             }
         };
         Ok(Self {
             backbone: ResNet::new(spec.backbone, spec.dtype, &mut stream("backbone"))?,
-            head: Head::new(
-                spec.head,
-                channels,
-                spec.classes,
-                spec.dtype,
-                &mut stream("head"),
-            )?,
+            head: Head::new(spec.head, channels, spec.classes, spec.dtype, &mut stream("head"))?,
             discriminator,
         })
     }
@@ -118,10 +110,9 @@ impl Model {
     /// Every tensor by its name: `base_net.…` for backbone and head, `d_net.…` for the discriminator.
     pub fn parameters(&self) -> Vec<Parameter> {
         let prefixed = |prefix: &'static str, parameters: Vec<Parameter>| {
-            parameters.into_iter().map(move |parameter| Parameter {
-                name: format!("{prefix}.{}", parameter.name),
-                ..parameter
-            })
+            parameters
+                .into_iter()
+                .map(move |parameter| Parameter { name: format!("{prefix}.{}", parameter.name), ..parameter })
         };
         let discriminator = self.discriminator.as_ref().map(Discriminator::parameters);
         prefixed("base_net", self.backbone.parameters())

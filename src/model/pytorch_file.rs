@@ -33,13 +33,10 @@ type Outcome<T> = std::result::Result<T, String>;
 pub(super) fn read(path: &Path, length: u64) -> Result<(NamedTensors, Notes)> {
     let file = File::open(path).map_err(|error| file_error("read", path, error))?;
     tensors_and_notes(file, length).map_err(|reason| {
-        complain(
-            "a complete PyTorch file",
-            format!("{length} bytes that are not one ({reason})"),
-        )
-        .at(path.display())
-        .advice("fetch or copy the file again; it may have been cut off or damaged")
-        .into()
+        complain("a complete PyTorch file", format!("{length} bytes that are not one ({reason})"))
+            .at(path.display())
+            .advice("fetch or copy the file again; it may have been cut off or damaged")
+            .into()
     })
 }
 
@@ -81,9 +78,7 @@ fn unpickle(mut pickle: &[u8]) -> Outcome<Object> {
     loop {
         match *pickle {
             // A text: the unpickler would allocate whatever length it claims.
-            [b'X', a, b, c, d, ref rest @ ..]
-                if u32::from_le_bytes([a, b, c, d]) as usize > rest.len() =>
-            {
+            [b'X', a, b, c, d, ref rest @ ..] if u32::from_le_bytes([a, b, c, d]) as usize > rest.len() => {
                 return Err("a text in it is longer than the file".to_owned());
             }
             // A whole number: the unpickler's arithmetic overflows beyond 8 bytes.
@@ -92,10 +87,7 @@ fn unpickle(mut pickle: &[u8]) -> Outcome<Object> {
             }
             _ => {}
         }
-        if stack
-            .read(&mut pickle)
-            .map_err(|error| first_line(&error))?
-        {
+        if stack.read(&mut pickle).map_err(|error| first_line(&error))? {
             return stack.finalize().map_err(|error| first_line(&error));
         }
     }
@@ -122,11 +114,7 @@ impl Archive {
             .filter_map(|name| Some(name.ok()?.strip_suffix("data.pkl")?.to_owned()))
             .min_by_key(String::len)
             .ok_or("a zip archive without data.pkl")?;
-        Ok(Self {
-            zip,
-            folder,
-            length,
-        })
+        Ok(Self { zip, folder, length })
     }
 
     fn entry(&mut self, name: &str) -> Outcome<Vec<u8>> {
@@ -137,10 +125,7 @@ impl Archive {
             .map_err(|error| damaged(error.to_string()))?;
         let mut bytes = Vec::new();
         // Reading to the end makes the archive check its sum.
-        entry
-            .take(self.length)
-            .read_to_end(&mut bytes)
-            .map_err(|error| damaged(error.to_string()))?;
+        entry.take(self.length).read_to_end(&mut bytes).map_err(|error| damaged(error.to_string()))?;
         Ok(bytes)
     }
 
@@ -155,9 +140,7 @@ impl Archive {
                 // `DataParallel` puts this before every name.
                 let name = name.strip_prefix("module.").unwrap_or(name);
                 let bytes = self.entry(&format!("data/{}", view.storage))?;
-                let tensor = view
-                    .tensor(&bytes)
-                    .map_err(|reason| format!("tensor '{name}' {reason}"))?;
+                let tensor = view.tensor(&bytes).map_err(|reason| format!("tensor '{name}' {reason}"))?;
                 found.insert(format!("{prefix}{name}"), tensor);
             }
         }
@@ -186,19 +169,11 @@ impl<'a> View<'a> {
         };
         match (class_name.as_str(), args.as_slice()) {
             ("_rebuild_parameter", [tensor, ..]) => Self::of(tensor),
-            (
-                "_rebuild_tensor_v2",
-                [Object::PersistentLoad(storage), offset, shape, strides, ..],
-            ) => {
+            ("_rebuild_tensor_v2", [Object::PersistentLoad(storage), offset, shape, strides, ..]) => {
                 let Object::Tuple(storage) = &**storage else {
                     return None;
                 };
-                let [
-                    _,
-                    Object::Class { class_name, .. },
-                    Object::Unicode(storage),
-                    ..,
-                ] = storage.as_slice()
+                let [_, Object::Class { class_name, .. }, Object::Unicode(storage), ..] = storage.as_slice()
                 else {
                     return None;
                 };
@@ -223,11 +198,7 @@ impl<'a> View<'a> {
             .filter(|&count| count <= storage.len() / size)
             .filter(|_| self.shape.len() == self.strides.len())
             .ok_or_else(|| {
-                format!(
-                    "of shape {:?} does not fit its storage of {} bytes",
-                    self.shape,
-                    storage.len()
-                )
+                format!("of shape {:?} does not fit its storage of {} bytes", self.shape, storage.len())
             })?;
         let mut elements = Vec::with_capacity(count * size);
         let mut index = vec![0; self.shape.len()];
@@ -251,12 +222,9 @@ impl<'a> View<'a> {
 
     /// `offset + Σ index · stride`
     fn position(&self, index: &[usize]) -> Option<usize> {
-        index
-            .iter()
-            .zip(&self.strides)
-            .try_fold(self.offset, |position, (place, stride)| {
-                position.checked_add(place.checked_mul(*stride)?)
-            })
+        index.iter().zip(&self.strides).try_fold(self.offset, |position, (place, stride)| {
+            position.checked_add(place.checked_mul(*stride)?)
+        })
     }
 }
 

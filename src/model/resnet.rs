@@ -1,13 +1,13 @@
 //! Residual networks (He et al. 2015) under torchvision's tensor names, and the small one of Mini Office-Home.
 
-use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 use candle_core::{DType, Result, Tensor};
-use serde::{Deserialize, Serialize};
 
+pub use super::backbone_kind::BackboneKind;
 use super::backbone_op::{BackboneOp, Memory};
-use super::backbone_pass::{BlockPlan, Plan, Unit};
+use super::backbone_plan::{BlockPlan, Plan, Unit};
+use super::residual_block::Block;
 use crate::nn::batch_norm::{BatchNorm, Mode, Then};
 use crate::nn::batch_norm_kernel::Moments;
 use crate::nn::conv::Conv2d;
@@ -15,87 +15,6 @@ use crate::nn::conv_shape::ConvShape;
 use crate::nn::max_pool::{max_pool, pooled};
 use crate::nn::parameters::{Group, Parameter};
 use crate::random::Generator;
-
-/// Which backbone extracts the feature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-#[value(rename_all = "lower")]
-pub enum BackboneKind {
-    /// For 40×40 pictures: a 3×3 stem and four stages of one block, 16 to 128 channels; 0.3 million weights.
-    Small,
-    /// 11 million weights, 512 channels.
-    ResNet18,
-    /// 21 million weights, 512 channels.
-    ResNet34,
-    /// 23 million weights, 2048 channels: the paper's.
-    ResNet50,
-    /// 42 million weights, 2048 channels: the paper's for DomainNet.
-    ResNet101,
-}
-
-impl fmt::Display for BackboneKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl BackboneKind {
-    /// All of them, with the names that the command line and files use.
-    pub const NAMES: [(&'static str, Self); 5] = [
-        ("small", Self::Small),
-        ("resnet18", Self::ResNet18),
-        ("resnet34", Self::ResNet34),
-        ("resnet50", Self::ResNet50),
-        ("resnet101", Self::ResNet101),
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(_, kind)| *kind == self)
-            .map_or("", |(name, _)| name)
-    }
-
-    /// Blocks per stage.
-    fn blocks(self) -> [usize; 4] {
-        match self {
-            Self::Small => [1, 1, 1, 1],
-            Self::ResNet18 => [2, 2, 2, 2],
-            Self::ResNet34 | Self::ResNet50 => [3, 4, 6, 3],
-            Self::ResNet101 => [3, 4, 23, 3],
-        }
-    }
-
-    /// Channels inside the blocks of each stage.
-    fn widths(self) -> [usize; 4] {
-        match self {
-            Self::Small => [16, 32, 64, 128],
-            _ => [64, 128, 256, 512],
-        }
-    }
-
-    /// How much each stage shrinks the map.
-    fn strides(self) -> [usize; 4] {
-        match self {
-            Self::Small => [1, 2, 2, 1],
-            _ => [1, 2, 2, 2],
-        }
-    }
-
-    /// Channels that leave a block, per channel inside it.
-    fn expansion(self) -> usize {
-        match self {
-            Self::ResNet50 | Self::ResNet101 => 4,
-            _ => 1,
-        }
-    }
-
-    /// Channels of the feature.
-    pub fn channels(self) -> usize {
-        self.widths()[3] * self.expansion()
-    }
-}
 
 /// A stage of the network, after which the feature map can be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,12 +48,7 @@ impl ResNet {
         let mut channels = kind.widths()[0];
         let conv1 = Conv2d::new(3, channels, if small { 3 } else { 7 }, 2, dtype, generator)?;
         let mut layers = Vec::new();
-        for ((blocks, width), stride) in kind
-            .blocks()
-            .into_iter()
-            .zip(kind.widths())
-            .zip(kind.strides())
-        {
+        for ((blocks, width), stride) in kind.blocks().into_iter().zip(kind.widths()).zip(kind.strides()) {
             let mut layer = Vec::new();
             for number in 0..blocks {
                 let stride = if number == 0 { stride } else { 1 };
@@ -144,12 +58,7 @@ impl ResNet {
             layers.push(layer);
         }
         let bn1 = BatchNorm::new(kind.widths()[0], dtype)?;
-        Ok(Self {
-            kind,
-            stem: (conv1, bn1),
-            layers,
-            memory: Arc::default(),
-        })
+        Ok(Self { kind, stem: (conv1, bn1), layers, memory: Arc::default() })
     }
 
     /// Which network this is.
@@ -170,9 +79,7 @@ impl ResNet {
                 let mut features = self.forward_domains(&[(images, statistics_updates)])?;
                 Ok(features.remove(0))
             }
-            Mode::Evaluation if is_plain(images) => {
-                Ok(self.run(images, vec![images.dim(0)?], mode, true)?.0)
-            }
+            Mode::Evaluation if is_plain(images) => Ok(self.run(images, vec![images.dim(0)?], mode, true)?.0),
             Mode::Evaluation => self.forward_by_layers(images, mode),
         }
     }
@@ -191,16 +98,10 @@ impl ResNet {
             };
             return domains.iter().map(one).collect();
         }
-        let batches: Vec<usize> = domains
-            .iter()
-            .map(|(images, _)| images.dim(0))
-            .collect::<Result<_>>()?;
+        let batches: Vec<usize> = domains.iter().map(|(images, _)| images.dim(0)).collect::<Result<_>>()?;
         let images: Vec<&Tensor> = domains.iter().map(|(images, _)| *images).collect();
-        let training = Mode::Training {
-            statistics_updates: 1,
-        };
-        let (features, moments) =
-            self.run(&Tensor::cat(&images, 0)?, batches.clone(), training, true)?;
+        let training = Mode::Training { statistics_updates: 1 };
+        let (features, moments) = self.run(&Tensor::cat(&images, 0)?, batches.clone(), training, true)?;
         for ((_, norm), moments) in self.units().iter().zip(&moments) {
             for ((_, statistics_updates), moments) in domains.iter().zip(moments) {
                 norm.follow(moments, *statistics_updates)?;
@@ -224,10 +125,7 @@ impl ResNet {
             return Ok(self.forward_by_layers(images, Mode::Evaluation)?.detach());
         }
         let images = images.detach();
-        Ok(self
-            .run(&images, vec![images.dim(0)?], Mode::Evaluation, false)?
-            .0
-            .detach())
+        Ok(self.run(&images, vec![images.dim(0)?], Mode::Evaluation, false)?.0.detach())
     }
 
     /// The same as [`ResNet::forward`], layer by layer in candle's graph: every activation stays, and the pictures
@@ -246,15 +144,12 @@ impl ResNet {
     /// If the picture is too small for the network.
     pub fn training_operations(&self, side: usize) -> Result<f64> {
         let mut operations = 0.0;
-        let mut count =
-            |(conv, _): &(Conv2d, BatchNorm), height: usize, passes: f64| -> Result<usize> {
-                let input = [1, height, height, conv.weight.dim(3)?];
-                let shape = ConvShape::new(&input, conv.weight.dims(), conv.stride, conv.padding)?;
-                operations += passes
-                    * 2.0
-                    * (shape.positions() * shape.patch() * shape.output_channels) as f64;
-                Ok(shape.output_height)
-            };
+        let mut count = |(conv, _): &(Conv2d, BatchNorm), height: usize, passes: f64| -> Result<usize> {
+            let input = [1, height, height, conv.weight.dim(3)?];
+            let shape = ConvShape::new(&input, conv.weight.dims(), conv.stride, conv.padding)?;
+            operations += passes * 2.0 * (shape.positions() * shape.patch() * shape.output_channels) as f64;
+            Ok(shape.output_height)
+        };
         let mut height = count(&self.stem, side, 2.0)?;
         if self.kind != BackboneKind::Small {
             height = pooled(height);
@@ -286,9 +181,7 @@ impl ResNet {
             .collect::<Result<_>>()?;
         let plan = self.plan(domains, mode)?;
         let (op, moments) = BackboneOp::new(plan, self.memory.clone(), keep, self.kind.channels());
-        let features = images
-            .contiguous()?
-            .apply_op2(&Tensor::cat(&flat, 0)?, op)?;
+        let features = images.contiguous()?.apply_op2(&Tensor::cat(&flat, 0)?, op)?;
         let moments = std::mem::take(&mut *moments.lock().unwrap_or_else(PoisonError::into_inner));
         Ok((features, moments))
     }
@@ -328,13 +221,7 @@ impl ResNet {
             blocks.push(BlockPlan { units, downsample });
         }
         let max_pool = self.kind != BackboneKind::Small;
-        Ok(Plan {
-            stem,
-            max_pool,
-            blocks,
-            parameters: end,
-            domains,
-        })
+        Ok(Plan { stem, max_pool, blocks, parameters: end, domains })
     }
 
     /// The map after `layer`, `[batch, height, width, channels]`.
@@ -356,11 +243,7 @@ impl ResNet {
     /// # Errors
     /// If the shape does not fit.
     pub fn feature_from_map(&self, map: &Tensor, layer: Layer, mode: Mode) -> Result<Tensor> {
-        global_average(&through(
-            &self.layers[layer as usize + 1..],
-            map.clone(),
-            mode,
-        )?)
+        global_average(&through(&self.layers[layer as usize + 1..], map.clone(), mode)?)
     }
 
     /// Every tensor by torchvision's name, such as `layer1.0.conv1.weight`.
@@ -391,74 +274,4 @@ fn through(layers: &[Vec<Block>], mut map: Tensor, mode: Mode) -> Result<Tensor>
         map = block.forward(&map, mode)?;
     }
     Ok(map)
-}
-
-/// `y = relu(F(x) + shortcut(x))`, with F of two 3×3 convolutions, or of 1×1, 3×3, 1×1 (the bottleneck).
-#[derive(Debug, Clone)]
-struct Block {
-    steps: Vec<(Conv2d, BatchNorm)>,
-    downsample: Option<(Conv2d, BatchNorm)>,
-}
-
-impl Block {
-    fn new(
-        kind: BackboneKind,
-        input: usize,
-        width: usize,
-        stride: usize,
-        dtype: DType,
-        generator: &mut Generator,
-    ) -> Result<Self> {
-        let output = width * kind.expansion();
-        // (input, output, kernel, stride); the bottleneck's stride is in its 3×3, as in torchvision.
-        let plan = match kind.expansion() {
-            1 => vec![(input, width, 3, stride), (width, width, 3, 1)],
-            _ => vec![
-                (input, width, 1, 1),
-                (width, width, 3, stride),
-                (width, output, 1, 1),
-            ],
-        };
-        let mut step = |(input, output, kernel, stride)| -> Result<(Conv2d, BatchNorm)> {
-            let conv = Conv2d::new(input, output, kernel, stride, dtype, generator)?;
-            Ok((conv, BatchNorm::new(output, dtype)?))
-        };
-        let steps = plan.into_iter().map(&mut step).collect::<Result<_>>()?;
-        let downsample = match stride != 1 || input != output {
-            true => Some(step((input, output, 1, stride))?),
-            false => None,
-        };
-        Ok(Self { steps, downsample })
-    }
-
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let shortcut = match &self.downsample {
-            Some((conv, norm)) => norm.forward(&conv.forward(x)?, mode, Then::Nothing)?,
-            None => x.clone(),
-        };
-        let mut y = x.clone();
-        for (number, (conv, norm)) in self.steps.iter().enumerate() {
-            let last = number + 1 == self.steps.len();
-            let then = if last {
-                Then::AddAndRelu(&shortcut)
-            } else {
-                Then::Relu
-            };
-            y = norm.forward(&conv.forward(&y)?, mode, then)?;
-        }
-        Ok(y)
-    }
-
-    fn parameters(&self, name: &str) -> Vec<Parameter> {
-        let mut all = Vec::new();
-        for (number, (conv, norm)) in self.steps.iter().enumerate() {
-            all.extend(conv.parameters(&format!("{name}.conv{}", number + 1), Group::Backbone));
-            all.extend(norm.parameters(&format!("{name}.bn{}", number + 1), Group::Backbone));
-        }
-        if let Some((conv, norm)) = &self.downsample {
-            all.extend(conv.parameters(&format!("{name}.downsample.0"), Group::Backbone));
-            all.extend(norm.parameters(&format!("{name}.downsample.1"), Group::Backbone));
-        }
-        all
-    }
 }

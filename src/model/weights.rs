@@ -36,41 +36,32 @@ pub fn read(path: &Path) -> Result<NamedTensors> {
 /// As [`read`].
 pub fn read_with_notes(path: &Path) -> Result<(NamedTensors, Notes)> {
     let (start, length) = beginning(path)?;
-    let named_safetensors = path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
+    let named_safetensors =
+        path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
     // Told apart by content: a safetensors file is the length of its header in 8 bytes, then JSON; a zip says PK.
     let (tensors, notes) = if start.starts_with(b"PK\x03\x04") {
         pytorch_file::read(path, length)?
     } else if start.get(8) == Some(&b'{') || named_safetensors {
         read_safetensors(path)?
     } else if start.starts_with(&OLD_PYTORCH) {
-        return Err(complain(
-            "a PyTorch file of version 1.6 (2020) or later",
-            "one of the older format",
-        )
-        .at(path.display())
-        .advice("write it anew in Python: torch.save(torch.load(path, weights_only=True), path)")
-        .into());
+        return Err(complain("a PyTorch file of version 1.6 (2020) or later", "one of the older format")
+            .at(path.display())
+            .advice("write it anew in Python: torch.save(torch.load(path, weights_only=True), path)")
+            .into());
     } else {
         return Err(complain(
             "a .safetensors file or what torch.save writes (.pth, .pt)",
             format!("{length} bytes that are neither"),
         )
         .at(path.display())
-        .advice(
-            "check that this is the file of weights, and that it was fetched or copied completely",
-        )
+        .advice("check that this is the file of weights, and that it was fetched or copied completely")
         .into());
     };
     if tensors.is_empty() {
-        return Err(complain(
-            "a file of weights by PyTorch's names",
-            "a file without a named tensor",
-        )
-        .at(path.display())
-        .advice("save a state_dict: torch.save(model.state_dict(), path)")
-        .into());
+        return Err(complain("a file of weights by PyTorch's names", "a file without a named tensor")
+            .at(path.display())
+            .advice("save a state_dict: torch.save(model.state_dict(), path)")
+            .into());
     }
     Ok((tensors, notes))
 }
@@ -93,13 +84,10 @@ fn read_safetensors(path: &Path) -> Result<(NamedTensors, Notes)> {
     from_safetensors(&bytes).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default();
-        complain(
-            "a complete safetensors file",
-            format!("{} bytes that are not one ({reason})", bytes.len()),
-        )
-        .at(path.display())
-        .advice("fetch or copy the file again; it may have been cut off or damaged")
-        .into()
+        complain("a complete safetensors file", format!("{} bytes that are not one ({reason})", bytes.len()))
+            .at(path.display())
+            .advice("fetch or copy the file again; it may have been cut off or damaged")
+            .into()
     })
 }
 
@@ -133,12 +121,7 @@ pub fn load(parameters: &[Parameter], tensors: &NamedTensors, path: &Path) -> Re
 pub fn load_backbone(parameters: &[Parameter], path: &Path) -> Result<()> {
     let tensors = read(path)?
         .into_iter()
-        .map(|(name, tensor)| {
-            (
-                name.strip_prefix("base_net.").unwrap_or(&name).to_owned(),
-                tensor,
-            )
-        })
+        .map(|(name, tensor)| (name.strip_prefix("base_net.").unwrap_or(&name).to_owned(), tensor))
         .collect();
     load(parameters, &tensors, path)
 }
@@ -167,10 +150,7 @@ fn check(parameter: &Parameter, tensors: &NamedTensors, path: &Path) -> Result<(
 /// # Errors
 /// If candle cannot permute them.
 pub fn named(parameters: &[Parameter]) -> Result<NamedTensors> {
-    parameters
-        .iter()
-        .map(|parameter| Ok((parameter.name.clone(), parameter.to_file()?.detach())))
-        .collect()
+    parameters.iter().map(|parameter| Ok((parameter.name.clone(), parameter.to_file()?.detach()))).collect()
 }
 
 /// Writes tensors and notes as safetensors into memory; the caller writes the file in one go.
@@ -179,8 +159,7 @@ pub fn named(parameters: &[Parameter]) -> Result<NamedTensors> {
 /// If a tensor is not on the CPU.
 pub fn to_bytes(tensors: &NamedTensors, notes: Notes) -> Result<Vec<u8>> {
     let notes = (!notes.is_empty()).then(|| notes.into_iter().collect());
-    safetensors::serialize(tensors, notes)
-        .map_err(|error| Error::Tensor(candle_core::Error::wrap(error)))
+    safetensors::serialize(tensors, notes).map_err(|error| Error::Tensor(candle_core::Error::wrap(error)))
 }
 
 /// Half the bytes: f32 tensors as f16, for weights that are committed.
@@ -188,8 +167,5 @@ pub fn to_bytes(tensors: &NamedTensors, notes: Notes) -> Result<Vec<u8>> {
 /// # Errors
 /// If candle cannot convert them.
 pub fn in_half_precision(tensors: &NamedTensors) -> Result<NamedTensors> {
-    tensors
-        .iter()
-        .map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(DType::F16)?)))
-        .collect()
+    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(DType::F16)?))).collect()
 }

@@ -77,8 +77,7 @@ impl BatchNorm {
             Mode::Training { .. } => Statistics::OfTheBatch,
             Mode::Evaluation => Statistics::Given(self.running_moments()?),
         };
-        let (op, batch_statistics) =
-            BatchNormOp::new(statistics, EPSILON, !matches!(then, Then::Nothing));
+        let (op, batch_statistics) = BatchNormOp::new(statistics, EPSILON, !matches!(then, Then::Nothing));
         let affine = Tensor::stack(&[self.weight.as_tensor(), self.bias.as_tensor()], 0)?;
         let x = x.contiguous()?;
         let y = match then {
@@ -124,22 +123,13 @@ impl BatchNorm {
 
     /// The running statistics as moments.
     pub(crate) fn running_moments(&self) -> Result<Moments> {
-        Ok(Moments {
-            mean: in_f64(&self.running_mean)?,
-            variance: in_f64(&self.running_var)?,
-            rows: 0,
-        })
+        Ok(Moments { mean: in_f64(&self.running_mean)?, variance: in_f64(&self.running_var)?, rows: 0 })
     }
 
     /// Moves the running statistics towards the moments of a batch, `updates` times.
     pub(crate) fn follow(&self, batch: &Moments, updates: u32) -> Result<()> {
         let tensor = |values: &[f64]| Tensor::from_slice(values, values.len(), &Device::Cpu);
-        self.update_running_statistics(
-            &tensor(&batch.mean)?,
-            &tensor(&batch.variance)?,
-            batch.rows,
-            updates,
-        )
+        self.update_running_statistics(&tensor(&batch.mean)?, &tensor(&batch.variance)?, batch.rows, updates)
     }
 
     /// `running ← (1-m)^k · running + (1 - (1-m)^k) · batch`, which is k updates with the same batch in one go.
@@ -152,10 +142,9 @@ impl BatchNorm {
     ) -> Result<()> {
         let kept = (1.0 - MOMENTUM).powi(updates as i32);
         let unbiased = count as f64 / (count as f64 - 1.0).max(1.0);
-        for (running, batch) in [
-            (&self.running_mean, mean.clone()),
-            (&self.running_var, (variance * unbiased)?),
-        ] {
+        for (running, batch) in
+            [(&self.running_mean, mean.clone()), (&self.running_var, (variance * unbiased)?)]
+        {
             let dtype = running.dtype();
             let moved = ((running.detach().to_dtype(DType::F64)? * kept)?
                 + (batch.detach().to_dtype(DType::F64)? * (1.0 - kept))?)?;

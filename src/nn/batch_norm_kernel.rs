@@ -32,15 +32,9 @@ impl<T: Element> Normalisation<T> {
     /// From scale and shift `[2, channels]`; `epsilon` is added to the variance.
     pub fn new(affine: &[T], moments: &Moments, epsilon: f64) -> Self {
         let (scale, shift) = affine.split_at(affine.len() / 2);
-        let inverse_deviation: Vec<f64> = moments
-            .variance
-            .iter()
-            .map(|variance| 1.0 / (variance + epsilon).sqrt())
-            .collect();
-        let slope = scale
-            .iter()
-            .zip(&inverse_deviation)
-            .map(|(scale, inverse)| scale.to_f64() * inverse);
+        let inverse_deviation: Vec<f64> =
+            moments.variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
+        let slope = scale.iter().zip(&inverse_deviation).map(|(scale, inverse)| scale.to_f64() * inverse);
         Self {
             slope: slope.map(T::from_f64).collect(),
             mean: moments.mean.iter().map(|&mean| T::from_f64(mean)).collect(),
@@ -103,19 +97,10 @@ pub fn moments<T: Element>(x: &[T], channels: usize) -> Moments {
             .collect();
         let sums = ordered_sum(channels, blocks);
         let (first, second) = sums.split_at(channels);
-        let mean = first
-            .iter()
-            .zip(origin)
-            .map(|(sum, origin)| origin.to_f64() + sum / rows);
-        let variance = first
-            .iter()
-            .zip(second)
-            .map(|(sum, square)| (square / rows - (sum / rows).powi(2)).max(0.0));
-        Moments {
-            mean: mean.collect(),
-            variance: variance.collect(),
-            rows: count,
-        }
+        let mean = first.iter().zip(origin).map(|(sum, origin)| origin.to_f64() + sum / rows);
+        let variance =
+            first.iter().zip(second).map(|(sum, square)| (square / rows - (sum / rows).powi(2)).max(0.0));
+        Moments { mean: mean.collect(), variance: variance.collect(), rows: count }
     })
 }
 
@@ -129,14 +114,11 @@ pub fn forward<T: Element>(
 ) {
     timed(Kind::NormForward, || {
         let block = block(normalisation.channels());
-        output
-            .par_chunks_mut(block)
-            .enumerate()
-            .for_each(|(number, output)| {
-                let at = number * block..number * block + output.len();
-                let shortcut = shortcut.map(|shortcut| &shortcut[at.clone()]);
-                normalise(&x[at], normalisation, shortcut, relu, output);
-            });
+        output.par_chunks_mut(block).enumerate().for_each(|(number, output)| {
+            let at = number * block..number * block + output.len();
+            let shortcut = shortcut.map(|shortcut| &shortcut[at.clone()]);
+            normalise(&x[at], normalisation, shortcut, relu, output);
+        });
     })
 }
 
@@ -199,24 +181,16 @@ pub fn backward<T: Element>(
         let (mut b, mut d) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
         for c in 0..channels {
             let inverse = normalisation.inverse_deviation[c];
-            let through_statistics = if of_the_batch {
-                -normalisation.slope[c].to_f64() / rows
-            } else {
-                0.0
-            };
-            b.push(T::from_f64(
-                through_statistics * product[c] * inverse * inverse,
-            ));
+            let through_statistics = if of_the_batch { -normalisation.slope[c].to_f64() / rows } else { 0.0 };
+            b.push(T::from_f64(through_statistics * product[c] * inverse * inverse));
             d.push(T::from_f64(through_statistics * shift[c]));
         }
         let (b, d) = (&b[..], &d[..]);
         let block = block(channels);
         match result {
             Some(result) => {
-                let pairs = result
-                    .par_chunks_mut(block)
-                    .zip(gradient.par_chunks(block))
-                    .zip(x.par_chunks(block));
+                let pairs =
+                    result.par_chunks_mut(block).zip(gradient.par_chunks(block)).zip(x.par_chunks(block));
                 pairs.for_each(|((result, gradient), x)| {
                     result.copy_from_slice(gradient);
                     combine(x, normalisation, b, d, result);
@@ -228,13 +202,9 @@ pub fn backward<T: Element>(
             }
         }
         let inverse = &normalisation.inverse_deviation;
-        let scale_gradient = product
-            .iter()
-            .zip(inverse)
-            .map(|(product, inverse)| T::from_f64(product * inverse));
-        scale_gradient
-            .chain(shift.iter().map(|&sum| T::from_f64(sum)))
-            .collect()
+        let scale_gradient =
+            product.iter().zip(inverse).map(|(product, inverse)| T::from_f64(product * inverse));
+        scale_gradient.chain(shift.iter().map(|&sum| T::from_f64(sum))).collect()
     })
 }
 
@@ -246,11 +216,8 @@ fn close_and_sum<T: Element>(
     gradient: &mut [T],
 ) -> Vec<f64> {
     let channels = normalisation.channels();
-    let (mean, slope, shift) = (
-        &normalisation.mean[..channels],
-        &normalisation.slope[..channels],
-        &normalisation.shift[..channels],
-    );
+    let (mean, slope, shift) =
+        (&normalisation.mean[..channels], &normalisation.slope[..channels], &normalisation.shift[..channels]);
     let block = block(channels);
     let blocks: Vec<_> = gradient
         .par_chunks_mut(block)
@@ -270,21 +237,13 @@ fn close_and_sum<T: Element>(
                         Open::WherePositive(output) => {
                             let output = &output[start + at..start + at + channels];
                             for c in 0..channels {
-                                gradient[c] = if output[c] > T::zero() {
-                                    gradient[c]
-                                } else {
-                                    T::zero()
-                                };
+                                gradient[c] = if output[c] > T::zero() { gradient[c] } else { T::zero() };
                             }
                         }
                         Open::WhereActive => {
                             for c in 0..channels {
                                 let output = (x[c] - mean[c]) * slope[c] + shift[c];
-                                gradient[c] = if output > T::zero() {
-                                    gradient[c]
-                                } else {
-                                    T::zero()
-                                };
+                                gradient[c] = if output > T::zero() { gradient[c] } else { T::zero() };
                             }
                         }
                     }
@@ -300,18 +259,9 @@ fn close_and_sum<T: Element>(
 }
 
 /// `gradient ← slope·gradient + b·(x - mean) + d`.
-fn combine<T: Element>(
-    x: &[T],
-    normalisation: &Normalisation<T>,
-    b: &[T],
-    d: &[T],
-    gradient: &mut [T],
-) {
+fn combine<T: Element>(x: &[T], normalisation: &Normalisation<T>, b: &[T], d: &[T], gradient: &mut [T]) {
     let channels = normalisation.channels();
-    let (mean, slope) = (
-        &normalisation.mean[..channels],
-        &normalisation.slope[..channels],
-    );
+    let (mean, slope) = (&normalisation.mean[..channels], &normalisation.slope[..channels]);
     let (b, d) = (&b[..channels], &d[..channels]);
     vectorised(
         #[inline(always)]

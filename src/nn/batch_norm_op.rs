@@ -34,12 +34,7 @@ impl BatchNormOp {
             Statistics::Given(moments) => (OnceLock::from(moments), false),
         };
         let moments = Arc::new(moments);
-        let op = Self {
-            moments: moments.clone(),
-            of_the_batch,
-            epsilon,
-            relu,
-        };
+        let op = Self { moments: moments.clone(), of_the_batch, epsilon, relu };
         (op, moments)
     }
 
@@ -54,21 +49,14 @@ impl BatchNormOp {
         let affine = contiguous::<T>(affine, affine_layout)?;
         let shortcut = match shortcut {
             Some((_, layout)) if layout.dims() != x_layout.dims() => {
-                bail!(
-                    "batch norm: expected a shortcut of {:?}, found {:?}",
-                    x_layout.dims(),
-                    layout.dims()
-                )
+                bail!("batch norm: expected a shortcut of {:?}, found {:?}", x_layout.dims(), layout.dims())
             }
             Some((storage, layout)) => Some(contiguous::<T>(storage, layout)?),
             None => None,
         };
         let moments = self.moments.get_or_init(|| kernel::moments(x, channels));
         if moments.mean.len() != channels {
-            bail!(
-                "batch norm: expected {} channels, found {channels}",
-                moments.mean.len()
-            );
+            bail!("batch norm: expected {} channels, found {channels}", moments.mean.len());
         }
         let normalisation = Normalisation::new(affine, moments, self.epsilon);
         let output = written(x.len(), |output| {
@@ -80,10 +68,7 @@ impl BatchNormOp {
     fn channels(&self, x: &[usize], affine: &[usize]) -> Result<usize> {
         match (x.last(), affine) {
             (Some(&channels), &[2, scales]) if channels == scales => Ok(channels),
-            _ => bail!(
-                "batch norm: expected […, {}] (NHWC), found {x:?}",
-                affine.last().unwrap_or(&0)
-            ),
+            _ => bail!("batch norm: expected […, {}] (NHWC), found {x:?}", affine.last().unwrap_or(&0)),
         }
     }
 
@@ -102,11 +87,7 @@ impl BatchNormOp {
                 with_elements::<T, _>(y, |y| {
                     with_elements::<T, _>(&gradient.contiguous()?, |gradient| {
                         let normalisation = Normalisation::new(affine, moments, self.epsilon);
-                        let open = if self.relu {
-                            Open::WherePositive(y)
-                        } else {
-                            Open::Everywhere
-                        };
+                        let open = if self.relu { Open::WherePositive(y) } else { Open::Everywhere };
                         let mut masked = gradient.to_vec();
                         let mut result = scratch(x.len());
                         let of_batch = self.of_the_batch;
@@ -131,13 +112,7 @@ impl BatchNormOp {
         })
     }
 
-    fn gradients(
-        &self,
-        x: &Tensor,
-        affine: &Tensor,
-        y: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<Gradients> {
+    fn gradients(&self, x: &Tensor, affine: &Tensor, y: &Tensor, gradient: &Tensor) -> Result<Gradients> {
         match x.dtype() {
             DType::F32 => self.backward::<f32>(x, affine, y, gradient),
             DType::F64 => self.backward::<f64>(x, affine, y, gradient),
@@ -213,10 +188,6 @@ impl CustomOp3 for BatchNormOp {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let gradients = self.gradients(x, affine, y, gradient)?;
-        Ok((
-            Some(gradients.x),
-            Some(gradients.affine),
-            Some(gradients.shortcut),
-        ))
+        Ok((Some(gradients.x), Some(gradients.affine), Some(gradients.shortcut)))
     }
 }

@@ -25,8 +25,6 @@ impl<T: Element> Buffers<T> {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Vec<Vec<T>>>> {
         // A thread that panicked between two calls of `HashMap` leaves it whole.
-        self.free
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

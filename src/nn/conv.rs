@@ -35,11 +35,7 @@ impl Conv2d {
     ) -> Result<Self> {
         let deviation = init::kaiming_deviation(output_channels * size * size, 0.0);
         let shape = (output_channels, size, size, input_channels);
-        Ok(Self {
-            weight: init::normal(shape, deviation, dtype, generator)?,
-            stride,
-            padding: size / 2,
-        })
+        Ok(Self { weight: init::normal(shape, deviation, dtype, generator)?, stride, padding: size / 2 })
     }
 
     /// `[batch, height, width, in]` → `[batch, output height, output width, out]`.
@@ -83,13 +79,7 @@ pub fn conv2d(input: &Tensor, kernel: &Tensor, stride: usize, padding: usize) ->
     }
     let shape = ConvShape::new(input.dims(), kernel.dims(), stride, padding)?;
     let needs_input_gradient = input.track_op();
-    input.contiguous()?.apply_op2(
-        kernel,
-        Convolution {
-            shape,
-            needs_input_gradient,
-        },
-    )
+    input.contiguous()?.apply_op2(kernel, Convolution { shape, needs_input_gradient })
 }
 
 /// The same as [`conv2d`] out of candle's own operations: for other devices, and to test against.
@@ -99,18 +89,10 @@ pub fn conv2d(input: &Tensor, kernel: &Tensor, stride: usize, padding: usize) ->
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub fn conv2d_composed(
-    input: &Tensor,
-    kernel: &Tensor,
-    stride: usize,
-    padding: usize,
-) -> Result<Tensor> {
+pub fn conv2d_composed(input: &Tensor, kernel: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     let input = input.permute((0, 3, 1, 2))?.contiguous()?;
     let kernel = kernel.permute((0, 3, 1, 2))?.contiguous()?;
-    input
-        .conv2d(&kernel, padding, stride, 1, 1)?
-        .permute((0, 2, 3, 1))?
-        .contiguous()
+    input.conv2d(&kernel, padding, stride, 1, 1)?.permute((0, 2, 3, 1))?.contiguous()
 }
 
 struct Convolution {
@@ -147,13 +129,7 @@ impl Convolution {
                 let elements = with_elements::<T, _>(kernel, |kernel| {
                     with_elements::<T, _>(gradient, |gradient| {
                         written(self.shape.input_elements(), |result| {
-                            conv_kernel::backward_input(
-                                &self.shape,
-                                kernel,
-                                gradient,
-                                result,
-                                false,
-                            );
+                            conv_kernel::backward_input(&self.shape, kernel, gradient, result, false);
                         })
                     })
                 })??;

@@ -49,12 +49,9 @@ impl ConvShape {
             );
         };
         if input_channels != in_kernel {
-            bail!(
-                "convolution: expected an input of {in_kernel} channels, found {input:?} (is it NHWC?)"
-            );
+            bail!("convolution: expected an input of {in_kernel} channels, found {input:?} (is it NHWC?)");
         }
-        if height + 2 * padding < kernel_height || width + 2 * padding < kernel_width || stride == 0
-        {
+        if height + 2 * padding < kernel_height || width + 2 * padding < kernel_width || stride == 0 {
             bail!(
                 "convolution: expected a picture of at least {kernel_height}×{kernel_width} with padding {padding} \
                  and a stride of at least 1, found {height}×{width} and stride {stride}"
@@ -87,12 +84,7 @@ impl ConvShape {
 
     /// `[batch, height, width, out]` of the output.
     pub fn output_dims(&self) -> [usize; 4] {
-        [
-            self.batch,
-            self.output_height,
-            self.output_width,
-            self.output_channels,
-        ]
+        [self.batch, self.output_height, self.output_width, self.output_channels]
     }
 
     /// Elements of the input.

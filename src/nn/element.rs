@@ -8,11 +8,7 @@ pub trait Element: WithDType {
     #[inline(always)]
     #[allow(clippy::eq_op)]
     fn at_least(self, other: Self) -> Self {
-        if self >= other || self != self {
-            self
-        } else {
-            other
-        }
+        if self >= other || self != self { self } else { other }
     }
 }
 
@@ -25,10 +21,7 @@ impl Element for f64 {}
 /// If the element type is another one or the layout has gaps.
 pub fn contiguous<'a, T: Element>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
-        bail!(
-            "expected a contiguous tensor, found strides {:?}",
-            layout.stride()
-        );
+        bail!("expected a contiguous tensor, found strides {:?}", layout.stride());
     };
     Ok(&storage.as_slice::<T>()?[start..end])
 }
@@ -37,17 +30,11 @@ pub fn contiguous<'a, T: Element>(storage: &'a CpuStorage, layout: &Layout) -> R
 ///
 /// # Errors
 /// If the tensor is elsewhere, of another type, or has gaps.
-pub fn with_elements<T: Element, R>(
-    tensor: &Tensor,
-    use_elements: impl FnOnce(&[T]) -> R,
-) -> Result<R> {
+pub fn with_elements<T: Element, R>(tensor: &Tensor, use_elements: impl FnOnce(&[T]) -> R) -> Result<R> {
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
         Storage::Cpu(storage) => Ok(use_elements(contiguous(storage, layout)?)),
-        _ => bail!(
-            "expected a tensor on the CPU, found one on {:?}",
-            tensor.device()
-        ),
+        _ => bail!("expected a tensor on the CPU, found one on {:?}", tensor.device()),
     }
 }
 

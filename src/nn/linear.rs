@@ -67,13 +67,7 @@ pub fn dropout(x: &Tensor, rate: f64, generator: &mut Generator) -> Result<Tenso
     }
     let kept = 1.0 / (1.0 - rate);
     let mask: Vec<f32> = (0..x.elem_count())
-        .map(|_| {
-            if generator.random::<f64>() < rate {
-                0.0
-            } else {
-                kept as f32
-            }
-        })
+        .map(|_| if generator.random::<f64>() < rate { 0.0 } else { kept as f32 })
         .collect();
     let mask = Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?;
     x * mask

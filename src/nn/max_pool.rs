@@ -49,11 +49,10 @@ pub fn max_pool_composed(input: &Tensor) -> Result<Tensor> {
     };
     let padded = pad(&pad(input, 1)?, 2)?;
     let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
-    let every_second =
-        |x: &Tensor, dimension: usize, first: usize, count: usize| -> Result<Tensor> {
-            let picked: Vec<u32> = (0..count).map(|i| (first + STRIDE * i) as u32).collect();
-            x.index_select(&Tensor::new(picked, x.device())?, dimension)
-        };
+    let every_second = |x: &Tensor, dimension: usize, first: usize, count: usize| -> Result<Tensor> {
+        let picked: Vec<u32> = (0..count).map(|i| (first + STRIDE * i) as u32).collect();
+        x.index_select(&Tensor::new(picked, x.device())?, dimension)
+    };
     let mut largest: Option<Tensor> = None;
     for y in 0..KERNEL {
         for x in 0..KERNEL {
@@ -105,11 +104,7 @@ impl CustomOp1 for MaxPool {
     }
 }
 
-fn gradient_tensor<T: Element>(
-    input: &Tensor,
-    output: &Tensor,
-    gradient: &Tensor,
-) -> Result<Tensor> {
+fn gradient_tensor<T: Element>(input: &Tensor, output: &Tensor, gradient: &Tensor) -> Result<Tensor> {
     let (_, height, width, channels) = input.dims4()?;
     let elements = with_elements::<T, _>(input, |input| {
         with_elements::<T, _>(output, |output| {
@@ -140,32 +135,28 @@ fn window(position: usize, size: usize) -> std::ops::Range<usize> {
 pub(crate) fn forward<T: Element>(input: &[T], (height, width, channels): Dims, output: &mut [T]) {
     timed(Kind::Pooling, || {
         let (rows, columns) = (pooled(height), pooled(width));
-        output
-            .par_chunks_mut(columns * channels)
-            .enumerate()
-            .for_each(|(line, output)| {
-                let picture =
-                    &input[line / rows * height * width * channels..][..height * width * channels];
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for (column, output) in output.chunks_exact_mut(channels).enumerate() {
-                            let (ys, xs) = (window(line % rows, height), window(column, width));
-                            output.copy_from_slice(
-                                &picture[(ys.start * width + xs.start) * channels..][..channels],
-                            );
-                            for y in ys {
-                                for x in xs.clone() {
-                                    let pixel = &picture[(y * width + x) * channels..][..channels];
-                                    for (largest, &value) in output.iter_mut().zip(pixel) {
-                                        *largest = largest.at_least(value);
-                                    }
+        output.par_chunks_mut(columns * channels).enumerate().for_each(|(line, output)| {
+            let picture = &input[line / rows * height * width * channels..][..height * width * channels];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (column, output) in output.chunks_exact_mut(channels).enumerate() {
+                        let (ys, xs) = (window(line % rows, height), window(column, width));
+                        output.copy_from_slice(
+                            &picture[(ys.start * width + xs.start) * channels..][..channels],
+                        );
+                        for y in ys {
+                            for x in xs.clone() {
+                                let pixel = &picture[(y * width + x) * channels..][..channels];
+                                for (largest, &value) in output.iter_mut().zip(pixel) {
+                                    *largest = largest.at_least(value);
                                 }
                             }
                         }
-                    },
-                );
-            });
+                    }
+                },
+            );
+        });
     })
 }
 
@@ -180,40 +171,35 @@ pub(crate) fn backward<T: Element>(
     timed(Kind::Pooling, || {
         let (rows, columns) = (pooled(height), pooled(width));
         let picture = height * width * channels;
-        result
-            .par_chunks_mut(picture)
-            .enumerate()
-            .for_each(|(n, result)| {
-                let input = &input[n * picture..][..picture];
-                let mut left = vec![T::zero(); channels];
-                result.fill(T::zero());
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for row in 0..rows {
-                            for column in 0..columns {
-                                let at = ((n * rows + row) * columns + column) * channels;
-                                let largest = &output[at..at + channels];
-                                left.copy_from_slice(&gradient[at..at + channels]);
-                                let left = &mut left[..channels];
-                                for y in window(row, height) {
-                                    for x in window(column, width) {
-                                        let pixel = (y * width + x) * channels;
-                                        let values = &input[pixel..pixel + channels];
-                                        let result = &mut result[pixel..pixel + channels];
-                                        for channel in 0..channels {
-                                            let here = values[channel] == largest[channel];
-                                            result[channel] +=
-                                                if here { left[channel] } else { T::zero() };
-                                            left[channel] =
-                                                if here { T::zero() } else { left[channel] };
-                                        }
+        result.par_chunks_mut(picture).enumerate().for_each(|(n, result)| {
+            let input = &input[n * picture..][..picture];
+            let mut left = vec![T::zero(); channels];
+            result.fill(T::zero());
+            vectorised(
+                #[inline(always)]
+                || {
+                    for row in 0..rows {
+                        for column in 0..columns {
+                            let at = ((n * rows + row) * columns + column) * channels;
+                            let largest = &output[at..at + channels];
+                            left.copy_from_slice(&gradient[at..at + channels]);
+                            let left = &mut left[..channels];
+                            for y in window(row, height) {
+                                for x in window(column, width) {
+                                    let pixel = (y * width + x) * channels;
+                                    let values = &input[pixel..pixel + channels];
+                                    let result = &mut result[pixel..pixel + channels];
+                                    for channel in 0..channels {
+                                        let here = values[channel] == largest[channel];
+                                        result[channel] += if here { left[channel] } else { T::zero() };
+                                        left[channel] = if here { T::zero() } else { left[channel] };
                                     }
                                 }
                             }
                         }
-                    },
-                );
-            });
+                    }
+                },
+            );
+        });
     })
 }

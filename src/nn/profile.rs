@@ -23,14 +23,8 @@ pub enum Kind {
 /// Every kind with its name.
 pub const KINDS: [(Kind, &str); 6] = [
     (Kind::ConvolutionForward, "convolution, forward"),
-    (
-        Kind::ConvolutionInputGradient,
-        "convolution, input gradient",
-    ),
-    (
-        Kind::ConvolutionKernelGradient,
-        "convolution, kernel gradient",
-    ),
+    (Kind::ConvolutionInputGradient, "convolution, input gradient"),
+    (Kind::ConvolutionKernelGradient, "convolution, kernel gradient"),
     (Kind::NormForward, "batch norm, forward"),
     (Kind::NormBackward, "batch norm, backward"),
     (Kind::Pooling, "pooling"),
@@ -63,11 +57,6 @@ pub fn restart(on: bool) {
 pub fn seconds() -> Vec<(&'static str, f64)> {
     KINDS
         .iter()
-        .map(|&(kind, name)| {
-            (
-                name,
-                NANOSECONDS[kind as usize].load(Ordering::Relaxed) as f64 * 1e-9,
-            )
-        })
+        .map(|&(kind, name)| (name, NANOSECONDS[kind as usize].load(Ordering::Relaxed) as f64 * 1e-9))
         .collect()
 }

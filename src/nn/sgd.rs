@@ -63,11 +63,7 @@ impl Sgd {
         for parameter in parameters {
             if let Role::Trained(group) = parameter.role {
                 let momentum = Var::from_tensor(&parameter.value.zeros_like()?)?;
-                slots.push(Slot {
-                    parameter,
-                    group,
-                    momentum,
-                });
+                slots.push(Slot { parameter, group, momentum });
             }
         }
         Ok(Self { settings, slots })
@@ -80,11 +76,7 @@ impl Sgd {
     /// # Errors
     /// If a gradient's shape does not fit.
     pub fn step(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
-        let SgdSettings {
-            momentum,
-            nesterov,
-            weight_decay,
-        } = self.settings;
+        let SgdSettings { momentum, nesterov, weight_decay } = self.settings;
         for slot in &self.slots {
             let weight = &slot.parameter.value;
             let Some(gradient) = gradients.get(weight) else {
@@ -93,26 +85,15 @@ impl Sgd {
             let gradient = gradient.contiguous()?;
             let rate = rates.of(slot.group);
             if weight.device().is_cpu() {
-                let velocity = UpdateVelocity {
-                    momentum,
-                    weight_decay,
-                };
+                let velocity = UpdateVelocity { momentum, weight_decay };
                 slot.momentum.inplace_op3(&gradient, weight, &velocity)?;
-                let descent = Descend {
-                    momentum,
-                    weight_decay,
-                    rate,
-                    nesterov,
-                };
+                let descent = Descend { momentum, weight_decay, rate, nesterov };
                 weight.inplace_op3(&gradient, &slot.momentum, &descent)?;
             } else {
                 let decayed = (&gradient + (weight.as_tensor() * weight_decay)?)?;
                 let velocity = ((slot.momentum.as_tensor() * momentum)? + &decayed)?;
-                let direction = if nesterov {
-                    (decayed + (&velocity * momentum)?)?
-                } else {
-                    velocity.clone()
-                };
+                let direction =
+                    if nesterov { (decayed + (&velocity * momentum)?)? } else { velocity.clone() };
                 weight.set(&(weight.as_tensor() - (direction * rate)?)?)?;
                 slot.momentum.set(&velocity)?;
             }
@@ -142,15 +123,9 @@ impl Sgd {
         let Some(slot) = self.slots.iter().find(|slot| slot.parameter.name == name) else {
             return Err(complain("the momentum of a trained tensor", format!("'{name}'")).into());
         };
-        let momentum = Parameter {
-            value: slot.momentum.clone(),
-            ..slot.parameter.clone()
-        };
+        let momentum = Parameter { value: slot.momentum.clone(), ..slot.parameter.clone() };
         if stored.dims() != momentum.file_shape() {
-            let expected = format!(
-                "a momentum of shape {:?} for '{name}'",
-                momentum.file_shape()
-            );
+            let expected = format!("a momentum of shape {:?} for '{name}'", momentum.file_shape());
             return Err(complain(expected, format!("{:?}", stored.dims())).into());
         }
         momentum.set_from_file(stored)
@@ -180,12 +155,7 @@ fn in_place<T: Element>(
     let first = contiguous::<T>(first, first_layout)?;
     let second = contiguous::<T>(second, second_layout)?;
     if first.len() != target.len() || second.len() != target.len() {
-        bail!(
-            "sgd: expected {} elements, found {} and {}",
-            target.len(),
-            first.len(),
-            second.len()
-        );
+        bail!("sgd: expected {} elements, found {} and {}", target.len(), first.len(), second.len());
     }
     vectorised(
         #[inline(always)]
@@ -218,18 +188,12 @@ macro_rules! in_place_update {
                     bail!("{}: expected a contiguous tensor", $name);
                 };
                 match target {
-                    CpuStorage::F32(target) => in_place(
-                        &mut target[start..end],
-                        (s2, l2),
-                        (s3, l3),
-                        self.$method::<f32>(),
-                    ),
-                    CpuStorage::F64(target) => in_place(
-                        &mut target[start..end],
-                        (s2, l2),
-                        (s3, l3),
-                        self.$method::<f64>(),
-                    ),
+                    CpuStorage::F32(target) => {
+                        in_place(&mut target[start..end], (s2, l2), (s3, l3), self.$method::<f32>())
+                    }
+                    CpuStorage::F64(target) => {
+                        in_place(&mut target[start..end], (s2, l2), (s3, l3), self.$method::<f64>())
+                    }
                     _ => bail!("{}: expected elements of type f32 or f64", $name),
                 }
             }
@@ -243,9 +207,7 @@ in_place_update!(Descend, "sgd-descend", update);
 impl UpdateVelocity {
     fn update<T: Element>(&self) -> impl Fn(&mut T, T, T) + use<T> {
         let (momentum, decay) = (T::from_f64(self.momentum), T::from_f64(self.weight_decay));
-        move |velocity, gradient, weight| {
-            *velocity = momentum * *velocity + (gradient + decay * weight)
-        }
+        move |velocity, gradient, weight| *velocity = momentum * *velocity + (gradient + decay * weight)
     }
 }
 

@@ -8,9 +8,7 @@ use image::{Rgb, RgbImage};
 use super::method_style::{display_name, method_colour};
 use super::picture::{png_uri, svg_uri};
 use super::plot::{Bar, Bars, Run, Size, accuracy_curves, loss_curves, loss_names};
-use super::study::{
-    Explanation, MethodRun, Panel, RESULTS_NOTE, SampleStrip, Study, results_table,
-};
+use super::study::{Explanation, MethodRun, Panel, RESULTS_NOTE, SampleStrip, Study, results_table};
 use super::table::{Align, Table};
 use crate::error::{Result, complain};
 use crate::explain::overlay::heat_colour;
@@ -32,11 +30,8 @@ pub fn write_page(study: &Study, path: &Path) -> Result<()> {
 /// # Errors
 /// If a picture has no pixels.
 pub fn page(study: &Study) -> Result<String> {
-    let runs: Vec<Run> = study
-        .methods
-        .iter()
-        .map(|run| (run.name.as_str(), run.records.as_slice()))
-        .collect();
+    let runs: Vec<Run> =
+        study.methods.iter().map(|run| (run.name.as_str(), run.records.as_slice())).collect();
     let mut settings = Table::new([("setting", Align::Left), ("value", Align::Left)]);
     for (name, value) in &study.settings {
         settings.push([name, value]);
@@ -49,18 +44,13 @@ pub fn page(study: &Study) -> Result<String> {
         learning_charts: learning_charts(&runs)?,
         loss_charts: loss_charts(&runs)?,
         strips: study.domains.iter().map(strip).collect::<Result<_>>()?,
-        explanations: study
-            .explanations
-            .iter()
-            .map(shown_explanation)
-            .collect::<Result<_>>()?,
+        explanations: study.explanations.iter().map(shown_explanation).collect::<Result<_>>()?,
         scale: colour_scale()?,
         settings,
         duration: duration(study.seconds),
         version: env!("CARGO_PKG_VERSION"),
     };
-    page.render()
-        .map_err(|error| complain("a page that can be filled in", error.to_string()).into())
+    page.render().map_err(|error| complain("a page that can be filled in", error.to_string()).into())
 }
 
 /// The page: `page.html` filled in. askama escapes every text; only the tables, which escape their own cells, pass as they are.
@@ -180,12 +170,7 @@ fn strip(strip: &SampleStrip) -> Result<Strip<'_>> {
         samples: strip
             .pictures
             .iter()
-            .map(|(picture, class)| {
-                Ok(Sample {
-                    uri: png_uri(picture, LONGEST)?,
-                    class,
-                })
-            })
+            .map(|(picture, class)| Ok(Sample { uri: png_uri(picture, LONGEST)?, class }))
             .collect::<Result<_>>()?,
     })
 }
@@ -195,11 +180,7 @@ fn shown_explanation(explanation: &Explanation) -> Result<ShownExplanation<'_>> 
         uri: png_uri(&explanation.picture, LONGEST)?,
         true_class: &explanation.true_class,
         chance: explanation.chance.map(percent),
-        panels: explanation
-            .panels
-            .iter()
-            .map(shown_panel)
-            .collect::<Result<_>>()?,
+        panels: explanation.panels.iter().map(shown_panel).collect::<Result<_>>()?,
     })
 }
 
@@ -210,9 +191,7 @@ fn shown_panel(panel: &Panel) -> Result<ShownPanel<'_>> {
         predicted_class: &panel.predicted_class,
         probability: percent(panel.probability),
         correct: panel.correct,
-        uri: overlay
-            .map(|picture| png_uri(picture, LONGEST))
-            .transpose()?,
+        uri: overlay.map(|picture| png_uri(picture, LONGEST)).transpose()?,
         energy: panel.energy_in_mask.map(percent),
     })
 }

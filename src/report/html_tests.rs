@@ -26,12 +26,7 @@ fn records(level: f64, losses: &[&str]) -> Vec<Record> {
             losses: losses
                 .iter()
                 .enumerate()
-                .map(|(i, name)| {
-                    (
-                        name.to_string(),
-                        (3.0 - i as f64 * 0.7) * (-2.0 * progress).exp(),
-                    )
-                })
+                .map(|(i, name)| (name.to_string(), (3.0 - i as f64 * 0.7) * (-2.0 * progress).exp()))
                 .collect(),
             seconds_per_step: 0.1,
         });
@@ -60,9 +55,7 @@ fn study() -> Study {
         .map(|(name, last)| {
             let losses: &[&str] = match name {
                 "source-only" | "target-bn-only" => &["total", "classification"],
-                name if name.starts_with("hda") => {
-                    &["total", "classification", "alignment", "heuristic"]
-                }
+                name if name.starts_with("hda") => &["total", "classification", "alignment", "heuristic"],
                 _ => &["total", "classification", "alignment"],
             };
             MethodRun {
@@ -74,26 +67,12 @@ fn study() -> Study {
             }
         })
         .to_vec();
-    let classes = [
-        "Alarm Clock",
-        "Bike",
-        "Calculator",
-        "Desk Lamp",
-        "Eraser",
-        "Fan",
-        "<b>Glasses</b>",
-    ];
+    let classes = ["Alarm Clock", "Bike", "Calculator", "Desk Lamp", "Eraser", "Fan", "<b>Glasses</b>"];
     let pictures = |shift: u8| {
-        classes
-            .iter()
-            .enumerate()
-            .map(|(i, class)| (picture(i as u8 + shift), class.to_string()))
-            .collect()
+        classes.iter().enumerate().map(|(i, class)| (picture(i as u8 + shift), class.to_string())).collect()
     };
     let heat = |index: usize| -> Vec<f32> {
-        (0..25)
-            .map(|i| 1.0 / (1.0 + (i as f32 - index as f32).abs()))
-            .collect()
+        (0..25).map(|i| 1.0 / (1.0 + (i as f32 - index as f32).abs())).collect()
     };
     let explanations = (0..4)
         .map(|i| Explanation {
@@ -103,13 +82,11 @@ fn study() -> Study {
             panels: ["source-only", "dannp", "dannp+toalign", "hda+toalign"]
                 .map(|method| Panel {
                     method: method.into(),
-                    predicted_class: classes[usize::from(i) + usize::from(method == "source-only")]
-                        .into(),
+                    predicted_class: classes[usize::from(i) + usize::from(method == "source-only")].into(),
                     probability: 0.873,
                     correct: method != "source-only",
-                    overlay: (i != 2 || method != "dannp").then(|| {
-                        overlay(&picture(i), &heat(12 + method.len() % 5), 5, 5, 4).unwrap()
-                    }),
+                    overlay: (i != 2 || method != "dannp")
+                        .then(|| overlay(&picture(i), &heat(12 + method.len() % 5), 5, 5, 4).unwrap()),
                     energy_in_mask: (i != 2 || method != "dannp").then_some(0.414),
                 })
                 .to_vec(),
@@ -122,21 +99,12 @@ fn study() -> Study {
         ],
         task: "Clipart → Real World of Mini Office-Home".into(),
         domains: vec![
-            SampleStrip {
-                caption: "Clipart (source)".into(),
-                pictures: pictures(0),
-            },
-            SampleStrip {
-                caption: "Real World (target)".into(),
-                pictures: pictures(9),
-            },
+            SampleStrip { caption: "Clipart (source)".into(), pictures: pictures(0) },
+            SampleStrip { caption: "Real World (target)".into(), pictures: pictures(9) },
         ],
         methods,
         explanations,
-        settings: vec![
-            ("seed".into(), "1".into()),
-            ("out".into(), "runs/<script>alert(1)</script>".into()),
-        ],
+        settings: vec![("seed".into(), "1".into()), ("out".into(), "runs/<script>alert(1)</script>".into())],
         command: "toalign --seed 1 --out \"a & b\"".into(),
         seconds: 312.4,
     }
@@ -149,16 +117,10 @@ fn the_page_holds_everything_and_links_to_nothing() {
         write_atomically(Path::new(&path), html.as_bytes()).unwrap();
     }
     // Charts: bars and accuracy in two widths, four losses.
-    assert_eq!(
-        html.matches("data:image/svg+xml;base64,").count(),
-        2 * 2 + 4
-    );
+    assert_eq!(html.matches("data:image/svg+xml;base64,").count(), 2 * 2 + 4);
     // Pictures: 2 × 7 samples, 4 × (1 + 4) explanations less one without evidence, one colour scale.
     assert_eq!(html.matches("data:image/png;base64,").count(), 14 + 19 + 1);
-    assert_eq!(
-        html.matches("no positive evidence for this class").count(),
-        1
-    );
+    assert_eq!(html.matches("no positive evidence for this class").count(), 1);
     assert!(html.contains("chance 33\u{a0}%") && html.contains("41\u{a0}% on the object"));
     assert!(html.contains("chosen by target labels"));
     assert!(html.contains("5 min 12 s"));
@@ -180,12 +142,7 @@ fn words_from_outside_are_escaped() {
 fn an_empty_study_is_a_page_without_empty_sections() {
     let html = page(&Study::default()).unwrap();
     assert!(html.contains("How this was made"));
-    for absent in [
-        "Learning curves",
-        "The pictures",
-        "Where the networks look",
-        "data:image/svg",
-    ] {
+    for absent in ["Learning curves", "The pictures", "Where the networks look", "data:image/svg"] {
         assert!(!html.contains(absent), "{absent}");
     }
 }
@@ -198,10 +155,7 @@ fn the_file_is_written_whole() {
     let html = std::fs::read_to_string(&path).unwrap();
     assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
     let full = write_page(&study(), Path::new("/dev/full")).unwrap_err();
-    assert!(
-        full.to_string().starts_with("cannot write /dev/full"),
-        "{full}"
-    );
+    assert!(full.to_string().starts_with("cannot write /dev/full"), "{full}");
 }
 
 #[test]

@@ -64,16 +64,8 @@ mod tests {
     /// A Physiologically-based Model for Simulation of Color Vision Deficiency, 2009, severity 1.
     const EYES: [[[f64; 3]; 3]; 3] = [
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
-        [
-            [0.152286, 1.052583, -0.204868],
-            [0.114503, 0.786281, 0.099216],
-            [-0.003882, -0.048116, 1.051998],
-        ],
-        [
-            [0.367322, 0.860646, -0.227968],
-            [0.280085, 0.672501, 0.047413],
-            [-0.011820, 0.042940, 0.968881],
-        ],
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     ];
 
     fn product(matrix: &[[f64; 3]; 3], vector: [f64; 3]) -> [f64; 3] {
@@ -113,10 +105,7 @@ mod tests {
                     let b = lab(product(matrix, other.map(linear)));
                     let distance = (0..3).map(|k| (a[k] - b[k]).powi(2)).sum::<f64>().sqrt();
                     // 0.02 is just noticeable.
-                    assert!(
-                        distance > 0.07,
-                        "{first} and {second} for eye {eye}: {distance:.3}"
-                    );
+                    assert!(distance > 0.07, "{first} and {second} for eye {eye}: {distance:.3}");
                 }
             }
         }

@@ -16,8 +16,7 @@ pub fn png_uri(picture: &RgbImage, longest: u32) -> Result<String> {
     let (width, height) = picture.dimensions();
     let side = width.max(height);
     let bytes = if side > longest {
-        let shrunk =
-            |length: u32| (u64::from(length) * u64::from(longest) / u64::from(side)).max(1) as u32;
+        let shrunk = |length: u32| (u64::from(length) * u64::from(longest) / u64::from(side)).max(1) as u32;
         png_bytes(&imageops::thumbnail(picture, shrunk(width), shrunk(height)))?
     } else {
         png_bytes(picture)?
@@ -31,14 +30,12 @@ pub fn png_uri(picture: &RgbImage, longest: u32) -> Result<String> {
 /// If the picture has no pixels.
 pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>> {
     let mut png = Cursor::new(Vec::new());
-    picture
-        .write_to(&mut png, ImageFormat::Png)
-        .map_err(|error| {
-            complain(
-                "a picture that can be stored as PNG",
-                format!("{}×{} pixels: {error}", picture.width(), picture.height()),
-            )
-        })?;
+    picture.write_to(&mut png, ImageFormat::Png).map_err(|error| {
+        complain(
+            "a picture that can be stored as PNG",
+            format!("{}×{} pixels: {error}", picture.width(), picture.height()),
+        )
+    })?;
     Ok(png.into_inner())
 }
 
@@ -52,9 +49,7 @@ mod tests {
     use super::*;
 
     fn decoded(uri: &str) -> RgbImage {
-        let bytes = STANDARD
-            .decode(uri.strip_prefix("data:image/png;base64,").unwrap())
-            .unwrap();
+        let bytes = STANDARD.decode(uri.strip_prefix("data:image/png;base64,").unwrap()).unwrap();
         image::load_from_memory(&bytes).unwrap().into_rgb8()
     }
 

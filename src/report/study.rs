@@ -138,13 +138,7 @@ mod tests {
     use super::*;
 
     fn run(name: &str, last: f64, best: f64) -> MethodRun {
-        MethodRun {
-            name: name.into(),
-            last,
-            best,
-            seconds_per_step: 0.0625,
-            ..MethodRun::default()
-        }
+        MethodRun { name: name.into(), last, best, seconds_per_step: 0.0625, ..MethodRun::default() }
     }
 
     #[test]

@@ -24,15 +24,8 @@ pub struct Table {
 impl Table {
     /// A table without rows.
     pub fn new<'a>(columns: impl IntoIterator<Item = (&'a str, Align)>) -> Self {
-        let (header, align) = columns
-            .into_iter()
-            .map(|(name, align)| (name.to_owned(), align))
-            .unzip();
-        Table {
-            header,
-            align,
-            rows: Vec::new(),
-        }
+        let (header, align) = columns.into_iter().map(|(name, align)| (name.to_owned(), align)).unzip();
+        Table { header, align, rows: Vec::new() }
     }
 
     /// Adds a row. Cells that are missing stay blank; cells beyond the last column are dropped.
@@ -79,9 +72,7 @@ impl Table {
 impl fmt::Display for Table {
     /// Columns two spaces apart, a rule under the header, no spaces at the end of a line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widths: Vec<usize> = (0..self.header.len())
-            .map(|column| self.width_of_column(column))
-            .collect();
+        let widths: Vec<usize> = (0..self.header.len()).map(|column| self.width_of_column(column)).collect();
         let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
         for row in [&self.header, &rule].into_iter().chain(&self.rows) {
             let cells: Vec<String> = row
@@ -129,10 +120,7 @@ fn markdown_row(cells: impl Iterator<Item = String>) -> String {
 }
 
 fn markdown_cell(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('|', "\\|")
-        .replace('<', "&lt;")
-        .replace(['\r', '\n'], " ")
+    text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace(['\r', '\n'], " ")
 }
 
 #[cfg(test)]
@@ -171,10 +159,7 @@ a|b <i>     5.0
     #[test]
     fn html_is_escaped() {
         let html = example().to_html();
-        assert!(
-            html.contains("<tr><td align=\"left\">HDA</td><td align=\"right\">72.8</td></tr>"),
-            "{html}"
-        );
+        assert!(html.contains("<tr><td align=\"left\">HDA</td><td align=\"right\">72.8</td></tr>"), "{html}");
         assert!(html.contains("a|b &#60;i&#62;"), "{html}");
         assert!(!html.contains("<i>"));
     }

@@ -68,11 +68,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If candle cannot copy a tensor.
-    pub fn of(
-        header: Header,
-        parameters: &[Parameter],
-        momentum: &[(String, Tensor)],
-    ) -> Result<Self> {
+    pub fn of(header: Header, parameters: &[Parameter], momentum: &[(String, Tensor)]) -> Result<Self> {
         let mut tensors = BTreeMap::new();
         for parameter in parameters {
             tensors.insert(parameter.name.clone(), parameter.to_file()?.copy()?);
@@ -80,11 +76,7 @@ impl Checkpoint {
         for (name, value) in momentum {
             tensors.insert(format!("{MOMENTUM}{name}"), value.copy()?);
         }
-        Ok(Self {
-            header,
-            tensors,
-            place: "checkpoint".into(),
-        })
+        Ok(Self { header, tensors, place: "checkpoint".into() })
     }
 
     /// Writes it to `path`, atomically.
@@ -114,20 +106,13 @@ impl Checkpoint {
         };
         let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-        let header = metadata
-            .metadata()
-            .as_ref()
-            .and_then(|entries| entries.get(METADATA_KEY));
+        let header = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
         let header = read_header(header, path)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
             tensors.insert(name.to_owned(), view.load(&Device::Cpu)?);
         }
-        Ok(Self {
-            header,
-            tensors,
-            place: path.to_owned(),
-        })
+        Ok(Self { header, tensors, place: path.to_owned() })
     }
 
     /// Checks that it was taken of the same kind of network.
@@ -183,9 +168,7 @@ impl Checkpoint {
 
     /// The optimiser's state by the name of the tensor that it belongs to.
     pub fn momentum(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.tensors
-            .iter()
-            .filter_map(|(name, value)| Some((name.strip_prefix(MOMENTUM)?, value)))
+        self.tensors.iter().filter_map(|(name, value)| Some((name.strip_prefix(MOMENTUM)?, value)))
     }
 }
 
@@ -195,26 +178,19 @@ fn read_header(text: Option<&String>, path: &Path) -> Result<Header> {
         format: u32,
     }
     let Some(text) = text else {
-        return Err(complain(
-            "a checkpoint that toalign wrote",
-            "a safetensors file of another origin",
-        )
-        .at(path.display())
-        .advice("weights of a backbone are given with --weights")
-        .into());
+        return Err(complain("a checkpoint that toalign wrote", "a safetensors file of another origin")
+            .at(path.display())
+            .advice("weights of a backbone are given with --weights")
+            .into());
     };
-    let unreadable = |error: toml::de::Error| {
-        complain("a readable header", error.message().trim()).at(path.display())
-    };
+    let unreadable =
+        |error: toml::de::Error| complain("a readable header", error.message().trim()).at(path.display());
     let Version { format } = toml::from_str(text).map_err(unreadable)?;
     if format != FORMAT {
-        return Err(complain(
-            format!("a checkpoint of format {FORMAT}"),
-            format!("format {format}"),
-        )
-        .at(path.display())
-        .advice("read it with the version of toalign that wrote it, or start the run anew")
-        .into());
+        return Err(complain(format!("a checkpoint of format {FORMAT}"), format!("format {format}"))
+            .at(path.display())
+            .advice("read it with the version of toalign that wrote it, or start the run anew")
+            .into());
     }
     Ok(toml::from_str(text).map_err(unreadable)?)
 }
@@ -247,10 +223,7 @@ mod tests {
         let progress = Progress {
             step: 7,
             last_accuracy: Some(100.0 / 3.0),
-            best: Some(Best {
-                accuracy: 200.0 / 3.0,
-                step: 5,
-            }),
+            best: Some(Best { accuracy: 200.0 / 3.0, step: 5 }),
             ..Progress::default()
         };
         let header = Header::new(&RunConfig::mini(), "Cl-Rw", &classes(3), &progress);
@@ -289,18 +262,12 @@ mod tests {
         let parameter = kernel();
         let header = checkpoint().header;
         let checkpoint = Checkpoint::of(header, std::slice::from_ref(&parameter), &[]).unwrap();
-        parameter
-            .value
-            .set(&parameter.value.zeros_like().unwrap())
-            .unwrap();
+        parameter.value.set(&parameter.value.zeros_like().unwrap()).unwrap();
         let sum = checkpoint.tensors[&parameter.name].sum_all().unwrap();
         assert_eq!(sum.to_scalar::<f32>().unwrap(), 276.0);
 
         let ((_a, first), (_b, second)) = (saved(), saved());
-        assert_eq!(
-            std::fs::read(first).unwrap(),
-            std::fs::read(second).unwrap()
-        );
+        assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
     }
 
     #[test]
@@ -320,54 +287,25 @@ mod tests {
 
     #[test]
     fn another_backbone_or_number_of_classes_is_named_on_both_sides() {
-        let config = RunConfig {
-            backbone: BackboneKind::ResNet50,
-            ..RunConfig::mini()
-        };
-        let message = checkpoint()
-            .require(&config, &classes(3))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("expected a checkpoint of the backbone resnet50, found small"),
-            "{message}"
-        );
+        let config = RunConfig { backbone: BackboneKind::ResNet50, ..RunConfig::mini() };
+        let message = checkpoint().require(&config, &classes(3)).unwrap_err().to_string();
+        assert!(message.contains("expected a checkpoint of the backbone resnet50, found small"), "{message}");
         let config = RunConfig::mini();
-        let message = checkpoint()
-            .require(&config, &classes(65))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("expected a checkpoint of 65 classes, found 3 classes"),
-            "{message}"
-        );
+        let message = checkpoint().require(&config, &classes(65)).unwrap_err().to_string();
+        assert!(message.contains("expected a checkpoint of 65 classes, found 3 classes"), "{message}");
         let mut names = classes(3);
         names[1] = "Mug".into();
-        let message = checkpoint()
-            .require(&config, &names)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("expected the class 'Mug' under label 1, found 'class 1'"),
-            "{message}"
-        );
+        let message = checkpoint().require(&config, &names).unwrap_err().to_string();
+        assert!(message.contains("expected the class 'Mug' under label 1, found 'class 1'"), "{message}");
         checkpoint().require(&config, &classes(3)).unwrap();
     }
 
     #[test]
     fn another_format_is_refused_before_anything_else_is_read() {
         let path = Path::new("last.safetensors");
-        let message = read_header(Some(&"format = 2\nnew = 1".into()), path)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("expected a checkpoint of format 1, found format 2"),
-            "{message}"
-        );
+        let message = read_header(Some(&"format = 2\nnew = 1".into()), path).unwrap_err().to_string();
+        assert!(message.contains("expected a checkpoint of format 1, found format 2"), "{message}");
         let message = read_header(None, path).unwrap_err().to_string();
-        assert!(
-            message.contains("found a safetensors file of another origin"),
-            "{message}"
-        );
+        assert!(message.contains("found a safetensors file of another origin"), "{message}");
     }
 }

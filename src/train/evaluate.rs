@@ -45,21 +45,11 @@ pub fn evaluate(
         let batch = batch?;
         let answers = classify(&model.predict(&batch.images)?)?;
         let labels = batch.labels.to_vec1::<u32>()?;
-        for ((index, label), (class, probability)) in
-            batch.indices.into_iter().zip(labels).zip(answers)
-        {
-            predictions.push(Prediction {
-                index,
-                label,
-                class,
-                probability,
-            });
+        for ((index, label), (class, probability)) in batch.indices.into_iter().zip(labels).zip(answers) {
+            predictions.push(Prediction { index, label, class, probability });
         }
     }
-    Ok(Evaluation {
-        accuracy: accuracy(&predictions),
-        predictions,
-    })
+    Ok(Evaluation { accuracy: accuracy(&predictions), predictions })
 }
 
 /// The class with the largest logit and its softmax probability, for each row of logits `[batch, classes]`.
@@ -84,9 +74,6 @@ pub fn classify(logits: &Tensor) -> Result<Vec<(u32, f32)>> {
 }
 
 fn accuracy(predictions: &[Prediction]) -> f64 {
-    let right = predictions
-        .iter()
-        .filter(|prediction| prediction.class == prediction.label)
-        .count();
+    let right = predictions.iter().filter(|prediction| prediction.class == prediction.label).count();
     100.0 * right as f64 / predictions.len().max(1) as f64
 }

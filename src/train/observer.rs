@@ -100,13 +100,11 @@ impl Observer for [&mut dyn Observer] {
     }
 
     fn on_record(&mut self, record: &Record) -> Result<()> {
-        self.iter_mut()
-            .try_for_each(|observer| observer.on_record(record))
+        self.iter_mut().try_for_each(|observer| observer.on_record(record))
     }
 
     fn on_checkpoint(&mut self, kept: Kept, trainer: &Trainer) -> Result<()> {
-        self.iter_mut()
-            .try_for_each(|observer| observer.on_checkpoint(kept, trainer))
+        self.iter_mut().try_for_each(|observer| observer.on_checkpoint(kept, trainer))
     }
 }
 

@@ -84,11 +84,8 @@ impl Pretraining {
             dtype: DType::F32,
         };
         let model = Model::new(&spec, self.seed)?;
-        let settings = SgdSettings {
-            momentum: self.momentum,
-            nesterov: true,
-            weight_decay: self.weight_decay,
-        };
+        let settings =
+            SgdSettings { momentum: self.momentum, nesterov: true, weight_decay: self.weight_decay };
         let mut optimiser = Sgd::new(model.parameters(), settings)?;
         let pictures = pretraining::domain(Split::Train, self.seed);
         let mut batches = BatchLoader::new(
@@ -115,11 +112,7 @@ impl Pretraining {
             let losses = SourceOnly.losses(&model, &input)?;
             let values = finite_values(&losses, step)?;
             let rate = self.learning_rate * half_cosine(step as f64 / steps as f64);
-            let rates = GroupRates {
-                backbone: rate,
-                head: rate,
-                discriminator: rate,
-            };
+            let rates = GroupRates { backbone: rate, head: rate, discriminator: rate };
             optimiser.step(&losses.total.backward()?, &rates)?;
             let report = StepReport {
                 step: step + 1,
@@ -147,10 +140,7 @@ impl Pretraining {
             ),
         )]);
         let weights = in_half_precision(&named(&model.backbone.parameters())?)?;
-        Ok(Pretrained {
-            file: to_bytes(&weights, notes)?,
-            validation_accuracy: result.accuracy,
-        })
+        Ok(Pretrained { file: to_bytes(&weights, notes)?, validation_accuracy: result.accuracy })
     }
 }
 

@@ -44,10 +44,7 @@ impl Progress {
         self.last_accuracy = Some(accuracy);
         let better = self.best.is_none_or(|best| accuracy > best.accuracy);
         if better {
-            self.best = Some(Best {
-                accuracy,
-                step: self.step,
-            });
+            self.best = Some(Best { accuracy, step: self.step });
         }
         better
     }
@@ -65,9 +62,7 @@ impl Window {
     /// The mean of every loss; the window starts anew.
     pub fn close(&mut self) -> BTreeMap<String, f64> {
         let Window { steps, sums } = std::mem::take(self);
-        sums.into_iter()
-            .map(|(name, sum)| (name, sum / steps as f64))
-            .collect()
+        sums.into_iter().map(|(name, sum)| (name, sum / steps as f64)).collect()
     }
 }
 
@@ -93,10 +88,7 @@ mod tests {
             progress.step = step;
             assert_eq!(progress.tested(accuracy), better);
         }
-        let best = Best {
-            accuracy: 50.0,
-            step: 10,
-        };
+        let best = Best { accuracy: 50.0, step: 10 };
         assert_eq!(progress.best, Some(best));
         assert_eq!(progress.last_accuracy, Some(49.0));
     }

@@ -57,19 +57,14 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the folder cannot be written, holds a run (without `resume`), holds one with other settings, or is in use.
-    pub fn open(
-        root: &Path,
-        config: &RunConfig,
-        resume: bool,
-    ) -> Result<(Self, Option<Checkpoint>)> {
+    pub fn open(root: &Path, config: &RunConfig, resume: bool) -> Result<(Self, Option<Checkpoint>)> {
         let path = Self::path_of(root, config);
         std::fs::create_dir_all(&path).map_err(|error| file_error("create", &path, error))?;
         let log = append_to(&path.join(LOG))?;
         lock(&log, &path)?;
 
-        let started = [CONFIG, METRICS, checkpoint_name(Kept::Last)]
-            .iter()
-            .any(|name| path.join(name).exists());
+        let started =
+            [CONFIG, METRICS, checkpoint_name(Kept::Last)].iter().any(|name| path.join(name).exists());
         if started && !resume {
             return Err(complain("a folder without a run", "a run that was started before")
                 .at(path.display())
@@ -102,9 +97,7 @@ impl RunFolder {
 
     fn write_log(&mut self, line: &str) -> Result<()> {
         let line = format!("[{}] {line}\n", date_and_time(SystemTime::now()));
-        self.log
-            .write_all(line.as_bytes())
-            .map_err(|error| file_error("write", self.path.join(LOG), error))
+        self.log.write_all(line.as_bytes()).map_err(|error| file_error("write", self.path.join(LOG), error))
     }
 }
 
@@ -127,15 +120,11 @@ impl Observer for RunFolder {
         let mut line = serde_json::to_string(record)
             .map_err(|error| complain("a record that fits JSON", error.to_string()))?;
         line.push('\n');
-        self.metrics
-            .write_all(line.as_bytes())
-            .map_err(|error| file_error("write", path, error))
+        self.metrics.write_all(line.as_bytes()).map_err(|error| file_error("write", path, error))
     }
 
     fn on_checkpoint(&mut self, kept: Kept, trainer: &Trainer) -> Result<()> {
-        trainer
-            .checkpoint()?
-            .save(&self.path.join(checkpoint_name(kept)))
+        trainer.checkpoint()?.save(&self.path.join(checkpoint_name(kept)))
     }
 }
 
@@ -152,9 +141,8 @@ pub fn read_config(folder: &Path) -> Result<RunConfig> {
             .into());
     }
     let text = std::fs::read_to_string(&path).map_err(|error| file_error("read", &path, error))?;
-    Ok(toml::from_str(&text).map_err(|error| {
-        complain("all settings of a run", error.message().trim()).at(path.display())
-    })?)
+    Ok(toml::from_str(&text)
+        .map_err(|error| complain("all settings of a run", error.message().trim()).at(path.display()))?)
 }
 
 /// The metrics of the run in `folder`. A last line that was cut short by a kill is left out.
@@ -164,10 +152,7 @@ pub fn read_config(folder: &Path) -> Result<RunConfig> {
 pub fn read_metrics(folder: &Path) -> Result<Vec<Record>> {
     let path = folder.join(METRICS);
     let bytes = std::fs::read(&path).map_err(|error| file_error("read", &path, error))?;
-    Ok(records_of(&bytes, &path)?
-        .into_iter()
-        .map(|(record, _)| record)
-        .collect())
+    Ok(records_of(&bytes, &path)?.into_iter().map(|(record, _)| record).collect())
 }
 
 /// Every record with the line that it stands in.
@@ -211,9 +196,7 @@ fn cut_after(path: &Path, step: Option<usize>) -> Result<()> {
 fn step_of(record: &Record) -> usize {
     match record {
         Record::Start { from_step, .. } => *from_step,
-        Record::Train { step, .. } | Record::Test { step, .. } | Record::Finish { step, .. } => {
-            *step
-        }
+        Record::Train { step, .. } | Record::Test { step, .. } | Record::Finish { step, .. } => *step,
     }
 }
 
@@ -234,32 +217,24 @@ fn require_same_settings(path: &Path, config: &RunConfig) -> Result<()> {
         format!("{key} = {new}{more}"),
     )
     .at(path.display())
-    .advice(format!(
-        "resume with --config {}, or start a new run with another --out",
-        path.display()
-    ))
+    .advice(format!("resume with --config {}, or start a new run with another --out", path.display()))
     .into())
 }
 
 fn append_to(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(|error| file_error("open", path, error))
+    OpenOptions::new().create(true).append(true).open(path).map_err(|error| file_error("open", path, error))
 }
 
 /// The operating system drops this lock with the process, also after a kill.
 fn lock(log: &File, folder: &Path) -> Result<()> {
     match log.try_lock() {
         Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(complain(
-            "a folder that nobody trains in",
-            "another process at work",
-        )
-        .at(folder.display())
-        .advice("wait for it to end, or choose another --out or --seed")
-        .into()),
+        Err(TryLockError::WouldBlock) => {
+            Err(complain("a folder that nobody trains in", "another process at work")
+                .at(folder.display())
+                .advice("wait for it to end, or choose another --out or --seed")
+                .into())
+        }
         // Some network file systems know no locks.
         Err(TryLockError::Error(_)) => Ok(()),
     }
@@ -302,10 +277,7 @@ mod tests {
     fn a_damaged_line_in_the_middle_is_named() {
         let (folder, _) = folder_with(&format!("{}oops\n{}", test_line(10), test_line(20)));
         let message = read_metrics(folder.path()).unwrap_err().to_string();
-        assert!(
-            message.contains("metrics.jsonl:2: expected a record in JSON"),
-            "{message}"
-        );
+        assert!(message.contains("metrics.jsonl:2: expected a record in JSON"), "{message}");
     }
 
     #[test]
@@ -317,28 +289,16 @@ mod tests {
         assert!(folder.path().ends_with("mini/Cl-Rw/hda/0"));
         let message = |config: &RunConfig, resume| {
             let opened = RunFolder::open(root.path(), config, resume);
-            opened
-                .err()
-                .map(|error| error.to_string())
-                .unwrap_or_default()
+            opened.err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert!(message(&config, true).contains("found another process at work"));
         drop(folder);
         let again = message(&config, false);
         assert!(again.contains("expected a folder without a run"), "{again}");
-        let longer = RunConfig {
-            steps: 600,
-            ..config.clone()
-        };
+        let longer = RunConfig { steps: 600, ..config.clone() };
         let differing = message(&longer, true);
-        assert!(
-            differing.contains("steps = 500, found steps = 600"),
-            "{differing}"
-        );
-        let quicker = RunConfig {
-            workers: 7,
-            ..config.clone()
-        };
+        assert!(differing.contains("steps = 500, found steps = 600"), "{differing}");
+        let quicker = RunConfig { workers: 7, ..config.clone() };
         assert_eq!(message(&quicker, true), "");
     }
 
@@ -346,10 +306,7 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_named() {
         let message = |root: &str| {
             let opened = RunFolder::open(Path::new(root), &RunConfig::mini(), false);
-            opened
-                .err()
-                .map(|error| error.to_string())
-                .unwrap_or_default()
+            opened.err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert!(message("/dev/full").starts_with("cannot create /dev/full/mini/Cl-Rw/hda/0: "));
         assert!(message("/proc/no").starts_with("cannot create /proc/no/mini/Cl-Rw/hda/0: "));

@@ -54,18 +54,10 @@ impl Session {
     pub fn new(config: RunConfig) -> Result<Self> {
         config.validate()?;
         let task = open_task(&config)?;
-        let config = RunConfig {
-            task: task.name.clone(),
-            ..config
-        };
+        let config = RunConfig { task: task.name.clone(), ..config };
         let model = make_model(&config, task.classes.len())?;
         load_initial_weights(&model, &config)?;
-        Ok(Self {
-            method: make_method(&config),
-            config,
-            task,
-            model,
-        })
+        Ok(Self { method: make_method(&config), config, task, model })
     }
 
     /// The loop at its start.
@@ -82,12 +74,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`RunFolder::open`] and [`Trainer::run`].
-    pub fn run_in(
-        &self,
-        root: &Path,
-        resume: bool,
-        observers: &mut [&mut dyn Observer],
-    ) -> Result<Outcome> {
+    pub fn run_in(&self, root: &Path, resume: bool, observers: &mut [&mut dyn Observer]) -> Result<Outcome> {
         let mut trainer = self.trainer()?;
         let (mut folder, checkpoint) = RunFolder::open(root, &self.config, resume)?;
         if let Some(checkpoint) = checkpoint {
@@ -105,11 +92,7 @@ impl Session {
             let seconds = records.iter().rev().find_map(seconds_per_step);
             summary.seconds_per_step = seconds.unwrap_or(0.0);
         }
-        Ok(Outcome {
-            folder: path,
-            was_finished,
-            summary,
-        })
+        Ok(Outcome { folder: path, was_finished, summary })
     }
 }
 
@@ -132,7 +115,9 @@ impl Trained {
         if !path.exists() {
             return Err(complain("the folder of a run with a checkpoint", "none")
                 .at(path.display())
-                .advice("name the folder that `toalign train` printed; it is DIR/<data>/<task>/<method>/<seed>")
+                .advice(
+                    "name the folder that `toalign train` printed; it is DIR/<data>/<task>/<method>/<seed>",
+                )
                 .into());
         }
         let checkpoint = Checkpoint::load(&path)?;
@@ -140,11 +125,7 @@ impl Trained {
         header.config.validate()?;
         let model = make_model(&header.config, header.classes.len())?;
         checkpoint.load_into(&model.parameters())?;
-        Ok(Self {
-            header,
-            model,
-            checkpoint,
-        })
+        Ok(Self { header, model, checkpoint })
     }
 
     /// Checks that a task has the classes that the model was trained for.
@@ -244,12 +225,9 @@ fn load_initial_weights(model: &Model, config: &RunConfig) -> Result<()> {
 
 fn seconds_per_step(record: &Record) -> Option<f64> {
     match record {
-        Record::Finish {
-            seconds_per_step, ..
+        Record::Finish { seconds_per_step, .. } | Record::Train { seconds_per_step, .. } => {
+            Some(*seconds_per_step)
         }
-        | Record::Train {
-            seconds_per_step, ..
-        } => Some(*seconds_per_step),
         _ => None,
     }
 }
@@ -269,11 +247,7 @@ mod tests {
             (Baseline::Dannp, false, "dannp"),
             (Baseline::Hda, true, "hda+toalign"),
         ] {
-            let config = RunConfig {
-                method,
-                toalign,
-                ..RunConfig::mini()
-            };
+            let config = RunConfig { method, toalign, ..RunConfig::mini() };
             assert_eq!(config.method_name(), name);
             assert_eq!(make_method(&config).name(), name);
         }
@@ -282,33 +256,19 @@ mod tests {
     #[test]
     fn a_mini_picture_passes_a_test_unchanged() {
         let picture = RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8 * 6, y as u8 * 6, 77]));
-        assert_eq!(
-            transform(&RunConfig::mini()).test_picture(&picture),
-            picture
-        );
+        assert_eq!(transform(&RunConfig::mini()).test_picture(&picture), picture);
     }
 
     #[test]
     fn the_same_seed_gives_every_method_the_same_start() {
         let values = |method| {
-            let config = RunConfig {
-                method,
-                weights: Weights::None,
-                ..RunConfig::mini()
-            };
+            let config = RunConfig { method, weights: Weights::None, ..RunConfig::mini() };
             let parameters = make_model(&config, 12).unwrap().parameters();
             let named = parameters.into_iter().filter(|parameter| {
                 ["base_net.conv1.weight", "base_net.fc.bias"].contains(&parameter.name.as_str())
             });
             named
-                .map(|parameter| {
-                    parameter
-                        .value
-                        .flatten_all()
-                        .unwrap()
-                        .to_vec1::<f32>()
-                        .unwrap()
-                })
+                .map(|parameter| parameter.value.flatten_all().unwrap().to_vec1::<f32>().unwrap())
                 .collect::<Vec<_>>()
         };
         assert_eq!(values(Baseline::SourceOnly), values(Baseline::Hda));

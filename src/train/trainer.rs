@@ -133,17 +133,8 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If candle cannot copy a tensor.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
-        let header = Header::new(
-            self.config,
-            &self.task.name,
-            &self.task.classes,
-            &self.progress,
-        );
-        Checkpoint::of(
-            header,
-            &self.model.parameters(),
-            &self.optimiser.momentum()?,
-        )
+        let header = Header::new(self.config, &self.task.name, &self.task.classes, &self.progress);
+        Checkpoint::of(header, &self.model.parameters(), &self.optimiser.momentum()?)
     }
 
     /// Goes on where the checkpoint was taken: weights, running statistics, momentum and progress.
@@ -168,11 +159,7 @@ impl<'a> Trainer<'a> {
         let progress = step as f64 / config.steps as f64;
         let coefficient = reversal_coefficient(progress, config.reversal_gamma);
         let rate = config.learning_rate
-            * inverse_decay(
-                progress,
-                config.learning_rate_gamma,
-                config.learning_rate_power,
-            );
+            * inverse_decay(progress, config.learning_rate_gamma, config.learning_rate_power);
 
         let source = loaders.source.next()?;
         let target = match &mut loaders.target {
@@ -221,10 +208,7 @@ impl<'a> Trainer<'a> {
         };
         let (source, target) = (test(&self.task.source)?, test(&self.task.target)?);
         let better = self.progress.tested(target.accuracy);
-        let best = self.progress.best.unwrap_or(Best {
-            accuracy: target.accuracy,
-            step: self.progress.step,
-        });
+        let best = self.progress.best.unwrap_or(Best { accuracy: target.accuracy, step: self.progress.step });
         let seconds = start.elapsed().as_secs_f64();
         observers.on_record(&Record::Test {
             step: self.progress.step,
@@ -236,14 +220,8 @@ impl<'a> Trainer<'a> {
         if better {
             observers.on_checkpoint(Kept::Best, self)?;
         }
-        let report = TestReport {
-            step: self.progress.step,
-            steps: self.config.steps,
-            source,
-            target,
-            best,
-            seconds,
-        };
+        let report =
+            TestReport { step: self.progress.step, steps: self.config.steps, source, target, best, seconds };
         Ok(observers.on_test(&report)?.is_break())
     }
 
@@ -263,9 +241,7 @@ impl<'a> Trainer<'a> {
         let uses_target = self.method.uses_target();
         Ok(Loaders {
             source: loader(&self.task.source, "source")?,
-            target: uses_target
-                .then(|| loader(&self.task.target, "target"))
-                .transpose()?,
+            target: uses_target.then(|| loader(&self.task.target, "target")).transpose()?,
         })
     }
 
@@ -293,10 +269,7 @@ impl<'a> Trainer<'a> {
 
     fn finish_record(&self) -> Record {
         let last = self.progress.last_accuracy.unwrap_or_default();
-        let best = self.progress.best.unwrap_or(Best {
-            accuracy: last,
-            step: self.progress.step,
-        });
+        let best = self.progress.best.unwrap_or(Best { accuracy: last, step: self.progress.step });
         Record::Finish {
             step: self.progress.step,
             last_target_accuracy: last,
@@ -314,11 +287,7 @@ pub(super) fn finite_values(losses: &Losses, step: usize) -> Result<BTreeMap<Str
     for (name, loss) in losses.parts.iter().chain([&total]) {
         let value = number(loss)?;
         if !value.is_finite() {
-            return Err(Error::NotFinite {
-                loss: (*name).to_owned(),
-                value,
-                step,
-            });
+            return Err(Error::NotFinite { loss: (*name).to_owned(), value, step });
         }
         values.insert((*name).to_owned(), value);
     }

@@ -20,25 +20,17 @@ pub fn cases(prefix: &str) -> Vec<(String, serde_json::Value)> {
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", folder.display()))
         .map(|entry| entry.expect("a folder entry").path())
         .filter_map(|path| {
-            let name = path
-                .file_name()?
-                .to_str()?
-                .strip_suffix(".json")?
-                .to_owned();
+            let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
             name.starts_with(prefix).then_some((name, path))
         })
         .map(|(name, path)| {
             let text = std::fs::read_to_string(&path).expect("a readable case");
-            let case = serde_json::from_str(&text)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let case =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             (name, case)
         })
         .collect();
-    assert!(
-        !found.is_empty(),
-        "no case {prefix}*.json in {}",
-        folder.display()
-    );
+    assert!(!found.is_empty(), "no case {prefix}*.json in {}", folder.display());
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found
 }
@@ -60,8 +52,5 @@ pub fn unit(seed: u64, name: &str, n: usize) -> Vec<f64> {
 
 /// `n` numbers in [`lo`, `hi`), drawn by [`unit`] and rounded to f32.
 pub fn values(seed: u64, name: &str, n: usize, lo: f64, hi: f64) -> Vec<f32> {
-    unit(seed, name, n)
-        .into_iter()
-        .map(|u| (lo + (hi - lo) * u) as f32)
-        .collect()
+    unit(seed, name, n).into_iter().map(|u| (lo + (hi - lo) * u) as f32).collect()
 }

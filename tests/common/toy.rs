@@ -16,14 +16,12 @@ pub fn pictures(folder: &Path, classes: usize, count: usize) -> PathBuf {
             for number in 0..count {
                 let picture = RgbImage::from_fn(40, 40, |x, y| {
                     let corner = [(0, 0), (20, 0), (0, 20), (20, 20)][class % 4];
-                    let square = (corner.0..corner.0 + 20).contains(&x)
-                        && (corner.1..corner.1 + 20).contains(&y);
+                    let square =
+                        (corner.0..corner.0 + 20).contains(&x) && (corner.1..corner.1 + 20).contains(&y);
                     let noise = ((x * 7 + y * 13 + number as u32 * 29) % 32) as u8;
                     Rgb([ground + noise, if square { 220 } else { 20 }, ground])
                 });
-                picture
-                    .save(inside.join(format!("{number:05}.png")))
-                    .unwrap();
+                picture.save(inside.join(format!("{number:05}.png"))).unwrap();
             }
         }
     }
@@ -33,10 +31,7 @@ pub fn pictures(folder: &Path, classes: usize, count: usize) -> PathBuf {
 /// `toalign` with these arguments, in `folder`.
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_toalign"));
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .stdin(Stdio::null());
+    command.current_dir(folder).args(arguments).stdin(Stdio::null());
     command
 }
 
@@ -76,9 +71,7 @@ pub fn short_run(data: &Path) -> Vec<String> {
     let file = data.with_file_name("toy.toml");
     std::fs::write(&file, settings).unwrap();
     let file = file.display().to_string();
-    ["train", "--preset", "mini", "--config", &file]
-        .map(str::to_owned)
-        .to_vec()
+    ["train", "--preset", "mini", "--config", &file].map(str::to_owned).to_vec()
 }
 
 /// `arguments` and more of them, as string slices.

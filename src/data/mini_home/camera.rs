@@ -22,8 +22,7 @@ impl Canvas {
 
     /// Multiplies each channel by its own factor, normal around 1 with that deviation.
     pub fn cast_colour(&mut self, random: &mut Generator, deviation: f32) {
-        let factors: [f32; 3] =
-            [(); 3].map(|()| 1.0 + deviation * random.sample::<f32, _>(StandardNormal));
+        let factors: [f32; 3] = [(); 3].map(|()| 1.0 + deviation * random.sample::<f32, _>(StandardNormal));
         for pixel in &mut self.pixels {
             for (value, factor) in pixel.iter_mut().zip(factors) {
                 *value *= factor;
@@ -64,12 +63,7 @@ mod tests {
     fn grain_has_its_deviation() {
         let mut canvas = Canvas::opaque(80, [0.5; 3]);
         canvas.grain(&mut generator(1, "test", 0, 0), 0.03);
-        let variance: f32 = canvas
-            .pixels
-            .iter()
-            .map(|pixel| (pixel[1] - 0.5).powi(2))
-            .sum::<f32>()
-            / 6400.0;
+        let variance: f32 = canvas.pixels.iter().map(|pixel| (pixel[1] - 0.5).powi(2)).sum::<f32>() / 6400.0;
         assert!((variance.sqrt() - 0.03).abs() < 0.001, "{variance}");
     }
 

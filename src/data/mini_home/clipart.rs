@@ -9,12 +9,7 @@ use super::raster::{CANVAS, Canvas, Plane};
 use super::scene::{Scene, pick};
 use crate::random::Generator;
 
-const FREEDOM: Freedom = Freedom {
-    scale: (0.70, 0.95),
-    rotation: 12.0,
-    shift: 0.05,
-    shear: 0.05,
-};
+const FREEDOM: Freedom = Freedom { scale: (0.70, 0.95), rotation: 12.0, shift: 0.05, shear: 0.05 };
 
 /// Draws one picture; `hue` (in turns) is the background's where that is not free.
 pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Scene {
@@ -23,11 +18,7 @@ pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Sc
     object.turn_hue(uniform(random, -12.0, 12.0));
     object.saturate(uniform(random, 1.0, 1.3));
 
-    let pastel = from_hsv(
-        hue.unwrap_or(random.random()),
-        uniform(random, 0.12, 0.3),
-        1.0,
-    );
+    let pastel = from_hsv(hue.unwrap_or(random.random()), uniform(random, 0.12, 0.3), 1.0);
     let white = chance(random, 0.75) && hue.is_none();
     let mut canvas = Canvas::opaque(CANVAS, if white { [1.0; 3] } else { pastel });
     if chance(random, 0.5) {
@@ -36,10 +27,7 @@ pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Sc
         canvas.tint(&contour, 1.0, [0.0; 3]);
     }
     canvas.lay(&object);
-    Scene {
-        canvas,
-        object: object.alpha(),
-    }
+    Scene { canvas, object: object.alpha() }
 }
 
 /// Grows a shape by `radius` pixels in every direction.

@@ -72,8 +72,7 @@ impl Canvas {
         for pixel in &mut self.pixels {
             let [red, green, blue, alpha] = *pixel;
             let luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue;
-            let [red, green, blue] =
-                map([red, green, blue], luma).map(|value| value.clamp(0.0, alpha));
+            let [red, green, blue] = map([red, green, blue], luma).map(|value| value.clamp(0.0, alpha));
             *pixel = [red, green, blue, alpha];
         }
     }

@@ -31,14 +31,8 @@ pub(super) struct Artwork {
 
 /// The artwork of the twelve classes.
 pub(super) static ARTWORK: LazyLock<Artwork> = LazyLock::new(|| Artwork {
-    emoji: CLASSES
-        .iter()
-        .map(|class| class.emoji.iter().map(emoji).collect())
-        .collect(),
-    ink: CLASSES
-        .iter()
-        .map(|class| class.ink.iter().map(|code| ink_drawing(*code)).collect())
-        .collect(),
+    emoji: CLASSES.iter().map(|class| class.emoji.iter().map(emoji).collect()).collect(),
+    ink: CLASSES.iter().map(|class| class.ink.iter().map(|code| ink_drawing(*code)).collect()).collect(),
     distractors: DISTRACTORS.iter().map(emoji).collect(),
 });
 
@@ -60,8 +54,7 @@ fn ink_drawing(code: char) -> InkDrawing {
         .expect("the font compiled into the program is valid");
     let outline = |scale: f32| {
         let glyph = font.glyph_id(code).with_scale(PxScale::from(scale));
-        font.outline_glyph(glyph)
-            .expect("every class has its line drawing in the font")
+        font.outline_glyph(glyph).expect("every class has its line drawing in the font")
     };
     let bounds = outline(1000.0).px_bounds();
     let outline = outline(1000.0 * INK_EXTENT / bounds.width().max(bounds.height()));
@@ -135,15 +128,9 @@ mod tests {
             let ink = Plane::from_fn(9, |x, y| {
                 let rim = [x, y].iter().any(|i| *i == 2 || *i == 6);
                 let inside = (2..7).contains(&x) && (2..7).contains(&y);
-                [f32::from(u8::from(
-                    rim && inside && !(gap && x == 2 && y == 4),
-                ))]
+                [f32::from(u8::from(rim && inside && !(gap && x == 2 && y == 4)))]
             });
-            filled_outline(&ink)
-                .pixels
-                .iter()
-                .map(|p| p[0])
-                .sum::<f32>()
+            filled_outline(&ink).pixels.iter().map(|p| p[0]).sum::<f32>()
         };
         assert_eq!(ring(false), 25.0);
         assert_eq!(ring(true), 15.0);

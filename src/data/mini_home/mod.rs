@@ -62,10 +62,7 @@ use crate::error::{Result, complain};
 
 /// The names of the twelve classes by label.
 pub fn class_names() -> Vec<String> {
-    classes::CLASSES
-        .iter()
-        .map(|class| class.name.to_owned())
-        .collect()
+    classes::CLASSES.iter().map(|class| class.name.to_owned()).collect()
 }
 
 /// One domain by its name: `Art`, `Clipart`, `Product`, `Real_World`, or `Ar`, `Cl`, `Pr`, `Rw`, in any case.
@@ -74,10 +71,7 @@ pub fn class_names() -> Vec<String> {
 /// If there is no such domain, or as [`MiniHome::new`].
 pub fn domain(name: &str, split: Split, options: &Options) -> Result<Domain> {
     let style: Style = name.parse()?;
-    Ok(Domain {
-        name: style.name().to_owned(),
-        pictures: Arc::new(MiniHome::new(style, split, options)?),
-    })
+    Ok(Domain { name: style.name().to_owned(), pictures: Arc::new(MiniHome::new(style, split, options)?) })
 }
 
 /// One task by its name, such as `Cl-Rw` or `Clipart-Real_World`: the training pictures of both domains.
@@ -113,9 +107,7 @@ pub fn task(name: &str, options: &Options) -> Result<Task> {
 
 /// The short names of all twelve tasks, source by source.
 pub fn task_names() -> Vec<String> {
-    let pairs = Style::ALL
-        .into_iter()
-        .flat_map(|source| Style::ALL.map(|target| (source, target)));
+    let pairs = Style::ALL.into_iter().flat_map(|source| Style::ALL.map(|target| (source, target)));
     pairs
         .filter(|(source, target)| source != target)
         .map(|(source, target)| format!("{}-{}", source.short(), target.short()))

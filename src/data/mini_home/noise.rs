@@ -9,10 +9,7 @@ use crate::random::Generator;
 const GAIN: f32 = 0.55;
 
 /// Value noise: a random grid in -1..1 of `cells` cells along each side, interpolated bilinearly.
-pub(super) fn value_noise<const CHANNELS: usize>(
-    random: &mut Generator,
-    cells: usize,
-) -> Raster<CHANNELS> {
+pub(super) fn value_noise<const CHANNELS: usize>(random: &mut Generator, cells: usize) -> Raster<CHANNELS> {
     let grid = random_grid::<CHANNELS>(random, (cells + 1) * (cells + 1));
     let step = cells as f32 / CANVAS as f32;
     let mut row = vec![[0.0; CHANNELS]; cells + 1];
@@ -50,12 +47,7 @@ pub(super) fn fractal_noise<const CHANNELS: usize>(
         gain *= GAIN;
         total_gain += gain;
         let finer = value_noise::<CHANNELS>(random, cells << octave);
-        for (total, value) in sum
-            .pixels
-            .as_flattened_mut()
-            .iter_mut()
-            .zip(finer.pixels.as_flattened())
-        {
+        for (total, value) in sum.pixels.as_flattened_mut().iter_mut().zip(finer.pixels.as_flattened()) {
             *total += gain * value;
         }
     }
@@ -89,10 +81,7 @@ pub(super) fn streaks<const CHANNELS: usize>(
     };
     Raster::from_fn(CANVAS, |x, y| {
         let (x, y) = (x as f32 / CANVAS as f32, y as f32 / CANVAS as f32);
-        cell(
-            along * (cosine * x + sine * y),
-            across * (cosine * y - sine * x),
-        )
+        cell(along * (cosine * x + sine * y), across * (cosine * y - sine * x))
     })
 }
 
@@ -119,11 +108,7 @@ fn random_grid<const CHANNELS: usize>(random: &mut Generator, len: usize) -> Vec
     grid
 }
 
-fn between<const CHANNELS: usize>(
-    a: &[f32; CHANNELS],
-    b: &[f32; CHANNELS],
-    share: f32,
-) -> [f32; CHANNELS] {
+fn between<const CHANNELS: usize>(a: &[f32; CHANNELS], b: &[f32; CHANNELS], share: f32) -> [f32; CHANNELS] {
     std::array::from_fn(|i| a[i] + share * (b[i] - a[i]))
 }
 

@@ -52,11 +52,7 @@ pub struct Options {
 impl Default for Options {
     /// Seed 1, no spurious cue, 40 and 15 pictures a class.
     fn default() -> Self {
-        Self {
-            seed: 1,
-            rho: 0.0,
-            images_per_class: None,
-        }
+        Self { seed: 1, rho: 0.0, images_per_class: None }
     }
 }
 
@@ -82,35 +78,23 @@ impl MiniHome {
     /// If `rho` is not a probability, or the number of pictures a class is 0 or above 10,000.
     pub fn new(style: Style, split: Split, options: &Options) -> Result<Self> {
         if !(0.0..=1.0).contains(&options.rho) {
-            return Err(
-                complain("a probability from 0 to 1", options.rho.to_string())
-                    .at("rho of Mini Office-Home")
-                    .advice("write 0 for no spurious cue, 0.8 for a strong one")
-                    .into(),
-            );
+            return Err(complain("a probability from 0 to 1", options.rho.to_string())
+                .at("rho of Mini Office-Home")
+                .advice("write 0 for no spurious cue, 0.8 for a strong one")
+                .into());
         }
         let per_class = options.images_per_class.unwrap_or(match split {
             Split::Train => 40,
             Split::Test => 15,
         });
         if per_class == 0 || per_class > MOST_PER_CLASS {
-            return Err(
-                complain(format!("1 to {MOST_PER_CLASS}"), per_class.to_string())
-                    .at("images per class of Mini Office-Home")
-                    .advice("leave it out for the usual 40 to train and 15 to test")
-                    .into(),
-            );
+            return Err(complain(format!("1 to {MOST_PER_CLASS}"), per_class.to_string())
+                .at("images per class of Mini Office-Home")
+                .advice("leave it out for the usual 40 to train and 15 to test")
+                .into());
         }
-        let drawn = (0..CLASSES.len() * per_class)
-            .map(|_| OnceLock::new())
-            .collect();
-        Ok(Self {
-            style,
-            split,
-            options: options.clone(),
-            per_class,
-            drawn,
-        })
+        let drawn = (0..CLASSES.len() * per_class).map(|_| OnceLock::new()).collect();
+        Ok(Self { style, split, options: options.clone(), per_class, drawn })
     }
 
     /// Draws all pictures at once, on all threads. Otherwise each is drawn when it is first asked for.
@@ -129,9 +113,7 @@ impl MiniHome {
             };
             // The cue has its own generator, so that all else in a picture stays the same whatever rho is.
             let hue = tied_hue(self.style, class, self.options.rho, &mut random("cue"));
-            self.style
-                .draw(class, hue, &mut random("picture"))
-                .developed()
+            self.style.draw(class, hue, &mut random("picture")).developed()
         })
     }
 
@@ -139,11 +121,9 @@ impl MiniHome {
         if index < self.len() {
             return Ok(());
         }
-        Err(
-            complain(format!("an index below {}", self.len()), index.to_string())
-                .at(format!("Mini Office-Home, {}", self.style))
-                .into(),
-        )
+        Err(complain(format!("an index below {}", self.len()), index.to_string())
+            .at(format!("Mini Office-Home, {}", self.style))
+            .into())
     }
 }
 

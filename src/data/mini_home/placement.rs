@@ -29,8 +29,7 @@ pub(super) struct Placement {
 
 impl Placement {
     pub fn draw(random: &mut Generator, freedom: &Freedom) -> Self {
-        let either_way =
-            |random: &mut Generator, bound: f32| bound * (2.0 * random.random::<f32>() - 1.0);
+        let either_way = |random: &mut Generator, bound: f32| bound * (2.0 * random.random::<f32>() - 1.0);
         Self {
             scale: uniform(random, freedom.scale.0, freedom.scale.1),
             rotation: either_way(random, freedom.rotation).to_radians(),
@@ -72,20 +71,12 @@ mod tests {
     #[test]
     fn a_placed_square_keeps_its_share_of_the_canvas() {
         let glyph = Plane::filled(72, [1.0]);
-        let freedom = Freedom {
-            scale: (0.5, 0.5),
-            rotation: 30.0,
-            shift: 0.05,
-            shear: 0.2,
-        };
+        let freedom = Freedom { scale: (0.5, 0.5), rotation: 30.0, shift: 0.05, shear: 0.2 };
         for index in 0..5 {
             let placement = Placement::draw(&mut generator(1, "test", index, 0), &freedom);
             let area: f32 = placement.place(&glyph).pixels.iter().map(|p| p[0]).sum();
             // Rotation and shear keep areas; the scale is half a side.
-            assert!(
-                (area / (CANVAS * CANVAS) as f32 - 0.25).abs() < 0.01,
-                "{area}"
-            );
+            assert!((area / (CANVAS * CANVAS) as f32 - 0.25).abs() < 0.01, "{area}");
         }
     }
 }

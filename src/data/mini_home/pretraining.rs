@@ -43,12 +43,7 @@ const TRAIN_PER_CLASS: usize = 50;
 /// Pictures of each class to validate with.
 const VALIDATION_PER_CLASS: usize = 10;
 
-const FREEDOM: Freedom = Freedom {
-    scale: (0.60, 0.95),
-    rotation: 25.0,
-    shift: 0.08,
-    shear: 0.15,
-};
+const FREEDOM: Freedom = Freedom { scale: (0.60, 0.95), rotation: 25.0, shift: 0.08, shear: 0.15 };
 
 /// The pretraining classes by label.
 static CLASSES: &[PngTwemojiAsset] = emoji! {
@@ -98,18 +93,12 @@ pub struct PretrainingPictures {
 
 /// The names of the 400 pretraining classes by label.
 pub fn class_names() -> Vec<String> {
-    CLASSES
-        .iter()
-        .map(|asset| asset.label.unwrap_or(asset.emoji).to_owned())
-        .collect()
+    CLASSES.iter().map(|asset| asset.label.unwrap_or(asset.emoji).to_owned()).collect()
 }
 
 /// The pretraining pictures as a domain: 400 x 50 to train, 400 x 10 others ([`Split::Test`]) to validate.
 pub fn domain(split: Split, seed: u64) -> Domain {
-    Domain {
-        name: "other emoji".to_owned(),
-        pictures: Arc::new(PretrainingPictures::new(split, seed)),
-    }
+    Domain { name: "other emoji".to_owned(), pictures: Arc::new(PretrainingPictures::new(split, seed)) }
 }
 
 impl PretrainingPictures {
@@ -149,11 +138,9 @@ impl Pictures for PretrainingPictures {
     fn decode(&self, index: usize) -> Result<RgbImage> {
         let (class, number) = (index / self.per_class, index % self.per_class);
         let Some(cell) = self.glyphs.get(class) else {
-            return Err(
-                complain(format!("an index below {}", self.len()), index.to_string())
-                    .at("pretraining pictures")
-                    .into(),
-            );
+            return Err(complain(format!("an index below {}", self.len()), index.to_string())
+                .at("pretraining pictures")
+                .into());
         };
         let glyph = cell.get_or_init(|| super::glyphs::emoji(&CLASSES[class]));
         let purpose = match self.split {
@@ -168,11 +155,7 @@ impl Pictures for PretrainingPictures {
 /// A glyph on a flat or cloudy background: no contour, relief, clutter, strokes or few shades, which belong to
 /// the four domains.
 fn draw(glyph: &Canvas, random: &mut Generator) -> Canvas {
-    let ground = from_hsv(
-        random.random(),
-        uniform(random, 0.0, 0.6),
-        uniform(random, 0.2, 1.0),
-    );
+    let ground = from_hsv(random.random(), uniform(random, 0.0, 0.6), uniform(random, 0.2, 1.0));
     let mut canvas = Canvas::opaque(CANVAS, ground);
     if chance(random, 0.5) {
         let cells = random.random_range(2..=8);
@@ -220,12 +203,7 @@ mod tests {
         let first = train.decode(50 * 7).unwrap();
         assert_eq!(first, train.decode(50 * 7).unwrap());
         assert_ne!(first, validation.decode(10 * 7).unwrap());
-        assert_ne!(
-            first,
-            PretrainingPictures::new(Split::Train, 2)
-                .decode(50 * 7)
-                .unwrap()
-        );
+        assert_ne!(first, PretrainingPictures::new(Split::Train, 2).decode(50 * 7).unwrap());
     }
 
     #[test]
@@ -236,23 +214,13 @@ mod tests {
             let bytes: Vec<f64> = picture.iter().map(|byte| f64::from(*byte)).collect();
             let mean = bytes.iter().sum::<f64>() / bytes.len() as f64;
             let variance = bytes.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / 4800.0;
-            assert!(
-                variance.sqrt() > 3.0,
-                "{} {variance}",
-                pictures.name(10 * class)
-            );
+            assert!(variance.sqrt() > 3.0, "{} {variance}", pictures.name(10 * class));
         }
     }
 
     #[test]
     fn an_index_too_large_is_an_error() {
-        let message = PretrainingPictures::new(Split::Test, 1)
-            .decode(4_000)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("expected an index below 4000, found 4000"),
-            "{message}"
-        );
+        let message = PretrainingPictures::new(Split::Test, 1).decode(4_000).unwrap_err().to_string();
+        assert!(message.contains("expected an index below 4000, found 4000"), "{message}");
     }
 }

@@ -8,12 +8,7 @@ use super::scene::{Scene, pick};
 use super::shading::Light;
 use crate::random::Generator;
 
-const FREEDOM: Freedom = Freedom {
-    scale: (0.72, 0.92),
-    rotation: 8.0,
-    shift: 0.04,
-    shear: 0.05,
-};
+const FREEDOM: Freedom = Freedom { scale: (0.72, 0.92), rotation: 8.0, shift: 0.04, shear: 0.05 };
 
 /// Draws one picture; with a `hue` (in turns) the studio wall is not grey.
 pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Scene {
@@ -36,8 +31,5 @@ pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Sc
     canvas.lay(&object);
     let mut canvas = canvas.blurred(0.5);
     canvas.grain(random, 0.006);
-    Scene {
-        canvas,
-        object: object.alpha(),
-    }
+    Scene { canvas, object: object.alpha() }
 }

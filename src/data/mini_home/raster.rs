@@ -93,10 +93,7 @@ impl<const CHANNELS: usize> Raster<CHANNELS> {
             .collect();
         let total: f32 = taps.iter().sum();
         taps.iter_mut().for_each(|tap| *tap /= total);
-        self.blurred_along_columns(&taps)
-            .transposed()
-            .blurred_along_columns(&taps)
-            .transposed()
+        self.blurred_along_columns(&taps).transposed().blurred_along_columns(&taps).transposed()
     }
 
     fn blurred_along_columns(&self, taps: &[f32]) -> Self {
@@ -148,10 +145,7 @@ impl Canvas {
 
     pub fn alpha(&self) -> Plane {
         let pixels = self.pixels.iter().map(|pixel| [pixel[3]]).collect();
-        Plane {
-            side: self.side,
-            pixels,
-        }
+        Plane { side: self.side, pixels }
     }
 
     /// Lays `top` over this canvas (Porter and Duff's *over*, premultiplied).
@@ -199,9 +193,7 @@ impl Canvas {
 impl Plane {
     pub fn to_gray(&self) -> GrayImage {
         let side = self.side as u32;
-        GrayImage::from_fn(side, side, |x, y| {
-            image::Luma(self.at(x as usize, y as usize).map(to_byte))
-        })
+        GrayImage::from_fn(side, side, |x, y| image::Luma(self.at(x as usize, y as usize).map(to_byte)))
     }
 }
 
@@ -232,10 +224,7 @@ mod tests {
 
     #[test]
     fn sampling_between_pixels_is_bilinear_and_zero_outside() {
-        let plane = Plane {
-            side: 2,
-            pixels: vec![[0.0], [1.0], [2.0], [3.0]],
-        };
+        let plane = Plane { side: 2, pixels: vec![[0.0], [1.0], [2.0], [3.0]] };
         assert_eq!(plane.sample(1.5, 0.5), [1.0]);
         assert_eq!(plane.sample(1.0, 1.0), [1.5]);
         assert_eq!(plane.sample(2.0, 1.5), [1.5]);
@@ -248,9 +237,8 @@ mod tests {
         point.pixels[20 * 41 + 20] = [1.0];
         let blurred = point.blurred(3.0);
         let total: f32 = blurred.pixels.iter().map(|pixel| pixel[0]).sum();
-        let variance: f32 = (0..41 * 41)
-            .map(|i| blurred.pixels[i][0] * ((i % 41) as f32 - 20.0).powi(2))
-            .sum();
+        let variance: f32 =
+            (0..41 * 41).map(|i| blurred.pixels[i][0] * ((i % 41) as f32 - 20.0).powi(2)).sum();
         assert!((total - 1.0).abs() < 1e-4, "{total}");
         assert!((variance.sqrt() - 3.0).abs() < 0.06, "{variance}");
     }

@@ -14,19 +14,9 @@ use crate::random::Generator;
 
 const SIDE: f32 = CANVAS as f32;
 
-const FREEDOM: Freedom = Freedom {
-    scale: (0.62, 0.90),
-    rotation: 22.0,
-    shift: 0.08,
-    shear: 0.15,
-};
+const FREEDOM: Freedom = Freedom { scale: (0.62, 0.90), rotation: 22.0, shift: 0.08, shear: 0.15 };
 
-const CLUTTER: Freedom = Freedom {
-    scale: (0.25, 0.5),
-    rotation: 40.0,
-    shift: 0.0,
-    shear: 0.1,
-};
+const CLUTTER: Freedom = Freedom { scale: (0.25, 0.5), rotation: 40.0, shift: 0.0, shear: 0.1 };
 
 /// Draws one picture; `hue` (in turns) is the wall's where that is not free.
 pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Scene {
@@ -52,20 +42,14 @@ pub(super) fn draw(class: usize, hue: Option<f32>, random: &mut Generator) -> Sc
     let mut canvas = canvas.blurred(uniform(random, 0.2, 0.9));
     let deviation = uniform(random, 0.01, 0.035);
     canvas.grain(random, deviation);
-    Scene {
-        canvas,
-        object: visible,
-    }
+    Scene { canvas, object: visible }
 }
 
 /// Two related hues, parted by a slanted horizon; the lower one has a wood grain.
 fn wall_and_table(hue: f32, random: &mut Generator) -> Canvas {
     let wall = from_hsv(hue, uniform(random, 0.1, 0.45), uniform(random, 0.35, 0.8));
-    let table = from_hsv(
-        hue + uniform(random, -0.12, 0.12),
-        uniform(random, 0.2, 0.6),
-        uniform(random, 0.2, 0.6),
-    );
+    let table =
+        from_hsv(hue + uniform(random, -0.12, 0.12), uniform(random, 0.2, 0.6), uniform(random, 0.2, 0.6));
     let height = uniform(random, 0.35, 0.75) * SIDE;
     let slant = uniform(random, -0.15, 0.15);
     let grain = streaks::<1>(random, 0.5 * slant, 16.0, 1.5);
@@ -73,11 +57,7 @@ fn wall_and_table(hue: f32, random: &mut Generator) -> Canvas {
         let below = y as f32 - (height + slant * (x as f32 - 0.5 * SIDE));
         let grain = 0.10 * grain.at(x, y)[0];
         let table = table.map(|value| (value + grain).clamp(0.0, 1.0));
-        mixed(
-            [wall[0], wall[1], wall[2], 1.0],
-            table,
-            below.clamp(0.0, 1.0),
-        )
+        mixed([wall[0], wall[1], wall[2], 1.0], table, below.clamp(0.0, 1.0))
     });
     canvas.add(&fractal_noise(random, 5, 3), 0.08);
     canvas
@@ -122,19 +102,15 @@ fn shaded_object(class: usize, light: &Light, random: &mut Generator) -> Canvas 
 
 /// Lays a bar through a random pixel of the object, and takes what it hides out of `visible`.
 fn occlude(canvas: &mut Canvas, visible: &mut Plane, random: &mut Generator) {
-    let of_object: Vec<usize> = (0..visible.pixels.len())
-        .filter(|place| visible.pixels[*place][0] > 0.5)
-        .collect();
+    let of_object: Vec<usize> =
+        (0..visible.pixels.len()).filter(|place| visible.pixels[*place][0] > 0.5).collect();
     if of_object.is_empty() {
         return;
     }
     let place = *pick(random, &of_object);
     let bar = Shape {
         centre: [(place % CANVAS) as f32 + 0.5, (place / CANVAS) as f32 + 0.5],
-        half: [
-            uniform(random, 0.25, 0.5) * SIDE,
-            uniform(random, 0.03, 0.08) * SIDE,
-        ],
+        half: [uniform(random, 0.25, 0.5) * SIDE, uniform(random, 0.03, 0.08) * SIDE],
         angle: uniform(random, 0.0, std::f32::consts::PI),
         round: false,
     };
@@ -146,11 +122,7 @@ fn occlude(canvas: &mut Canvas, visible: &mut Plane, random: &mut Generator) {
 }
 
 fn any_colour(random: &mut Generator) -> [f32; 3] {
-    from_hsv(
-        random.random(),
-        uniform(random, 0.2, 0.8),
-        uniform(random, 0.25, 0.85),
-    )
+    from_hsv(random.random(), uniform(random, 0.2, 0.8), uniform(random, 0.25, 0.85))
 }
 
 #[cfg(test)]

@@ -23,10 +23,7 @@ pub(super) struct Picture {
 impl Scene {
     /// The canvas at half its size, in bytes.
     pub fn developed(&self) -> Picture {
-        Picture {
-            picture: self.canvas.halved().to_rgb(),
-            mask: self.object.halved().to_gray(),
-        }
+        Picture { picture: self.canvas.halved().to_rgb(), mask: self.object.halved().to_gray() }
     }
 }
 

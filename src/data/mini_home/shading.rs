@@ -57,9 +57,7 @@ impl Light {
         let length = right.hypot(down);
         let (dx, dy) = (reach * right / length, reach * down / length);
         let alpha = object.alpha();
-        let moved = Plane::from_fn(CANVAS, |x, y| {
-            alpha.sample(x as f32 + 0.5 + dx, y as f32 + 0.5 + dy)
-        });
+        let moved = Plane::from_fn(CANVAS, |x, y| alpha.sample(x as f32 + 0.5 + dx, y as f32 + 0.5 + dy));
         moved.blurred(0.04 * CANVAS as f32)
     }
 }
@@ -80,11 +78,7 @@ mod tests {
     fn disc() -> Canvas {
         Canvas::from_fn(CANVAS, |x, y| {
             let inside = (x as f32 - 39.5).hypot(y as f32 - 39.5) < 25.0;
-            if inside {
-                [0.5, 0.5, 0.5, 1.0]
-            } else {
-                [0.0; 4]
-            }
+            if inside { [0.5, 0.5, 0.5, 1.0] } else { [0.0; 4] }
         })
     }
 

@@ -41,12 +41,7 @@ mod tests {
     #[test]
     fn shapes_have_the_area_of_geometry() {
         let area = |round| -> f32 {
-            let shape = Shape {
-                centre: [40.0, 41.0],
-                half: [20.0, 10.0],
-                angle: 0.7,
-                round,
-            };
+            let shape = Shape { centre: [40.0, 41.0], half: [20.0, 10.0], angle: 0.7, round };
             shape.cover().pixels.iter().map(|pixel| pixel[0]).sum()
         };
         assert!((area(false) - 800.0).abs() < 8.0);

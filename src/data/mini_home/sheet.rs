@@ -15,20 +15,12 @@ use crate::error::{Result, complain};
 /// # Errors
 /// If there is no domain, a number is 0, or `scale` or `columns` exceeds 32; or as
 /// [`Pictures::decode`](crate::data::dataset::Pictures::decode).
-pub fn contact_sheet(
-    domains: &[Domain],
-    classes: usize,
-    columns: usize,
-    scale: u32,
-) -> Result<RgbImage> {
+pub fn contact_sheet(domains: &[Domain], classes: usize, columns: usize, scale: u32) -> Result<RgbImage> {
     let in_range = (1..=32).contains(&columns) && (1..=32).contains(&scale);
     if domains.is_empty() || !(1..=1000).contains(&classes) || !in_range {
         return Err(complain(
             "a domain at least, 1 to 1000 classes, 1 to 32 columns, a scale of 1 to 32",
-            format!(
-                "{} domains, {classes} classes, {columns} columns, a scale of {scale}",
-                domains.len()
-            ),
+            format!("{} domains, {classes} classes, {columns} columns, a scale of {scale}", domains.len()),
         )
         .at("contact sheet")
         .into());

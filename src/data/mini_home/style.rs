@@ -70,26 +70,18 @@ impl FromStr for Style {
             let letters = name.chars().filter(|c| c.is_alphanumeric());
             letters.flat_map(char::to_lowercase).collect()
         };
-        let known = |style: &Style| {
-            [style.name(), style.short()]
-                .iter()
-                .any(|name| bare(name) == bare(written))
-        };
+        let known =
+            |style: &Style| [style.name(), style.short()].iter().any(|name| bare(name) == bare(written));
         Style::ALL.into_iter().find(known).ok_or_else(|| {
             let listed = Style::ALL.map(|style| format!("{} ({})", style.name(), style.short()));
-            let names = Style::ALL
-                .into_iter()
-                .flat_map(|style| [style.name(), style.short()]);
+            let names = Style::ALL.into_iter().flat_map(|style| [style.name(), style.short()]);
             let advice = match nearest(written, names) {
                 Some(name) => format!("did you mean '{name}'?"),
                 None => "write one of these names".to_owned(),
             };
-            complain(
-                format!("a domain of Mini Office-Home: {}", listed.join(", ")),
-                format!("'{written}'"),
-            )
-            .advice(advice)
-            .into()
+            complain(format!("a domain of Mini Office-Home: {}", listed.join(", ")), format!("'{written}'"))
+                .advice(advice)
+                .into()
         })
     }
 }
@@ -100,14 +92,7 @@ mod tests {
 
     #[test]
     fn domains_are_known_by_every_spelling() {
-        for written in [
-            "Rw",
-            "rw",
-            "Real_World",
-            "real world",
-            "REALWORLD",
-            "Real-World",
-        ] {
+        for written in ["Rw", "rw", "Real_World", "real world", "REALWORLD", "Real-World"] {
             assert_eq!(written.parse::<Style>().unwrap(), Style::RealWorld);
         }
         for style in Style::ALL {

@@ -14,17 +14,13 @@ fn pictures(style: Style, split: Split, options: &Options) -> MiniHome {
 
 /// Means over pixels and pictures: brightness (0 to 1) and mask (0 to 1).
 fn brightness_and_area(pictures: &MiniHome) -> (f64, f64) {
-    let mean = |bytes: &[u8]| {
-        bytes.iter().map(|byte| f64::from(*byte)).sum::<f64>() / (255.0 * bytes.len() as f64)
-    };
+    let mean =
+        |bytes: &[u8]| bytes.iter().map(|byte| f64::from(*byte)).sum::<f64>() / (255.0 * bytes.len() as f64);
     let count = pictures.len() as f64;
     (0..pictures.len()).fold((0.0, 0.0), |(brightness, area), index| {
         let picture = pictures.decode(index).unwrap();
         let mask = pictures.mask(index).unwrap().unwrap();
-        (
-            brightness + mean(&picture) / count,
-            area + mean(&mask) / count,
-        )
+        (brightness + mean(&picture) / count, area + mean(&mask) / count)
     })
 }
 
@@ -32,15 +28,9 @@ fn brightness_and_area(pictures: &MiniHome) -> (f64, f64) {
 fn a_picture_depends_on_nothing_but_its_place() {
     for style in Style::ALL {
         let all = pictures(style, Split::Test, &Options::default());
-        let more = MiniHome::new(
-            style,
-            Split::Test,
-            &Options {
-                images_per_class: Some(100),
-                ..Options::default()
-            },
-        )
-        .unwrap();
+        let more =
+            MiniHome::new(style, Split::Test, &Options { images_per_class: Some(100), ..Options::default() })
+                .unwrap();
         for (class, number) in [(11, 14), (0, 0), (5, 3)] {
             let (a, b) = (class * 15 + number, class * 100 + number);
             assert_eq!(all.decode(a).unwrap(), more.decode(b).unwrap());
@@ -48,10 +38,7 @@ fn a_picture_depends_on_nothing_but_its_place() {
         }
         let train = MiniHome::new(style, Split::Train, &Options::default()).unwrap();
         assert_ne!(all.decode(0).unwrap(), train.decode(0).unwrap());
-        let seed = Options {
-            seed: 2,
-            ..Options::default()
-        };
+        let seed = Options { seed: 2, ..Options::default() };
         let other = MiniHome::new(style, Split::Test, &seed).unwrap();
         assert_ne!(all.decode(0).unwrap(), other.decode(0).unwrap());
     }
@@ -70,10 +57,7 @@ fn brightness_and_mask_area_are_those_of_the_design() {
         let train = pictures(style, Split::Train, &Options::default());
         let (brightness, area) = brightness_and_area(&train);
         assert!((area - expected_area).abs() < 0.03, "{style} area {area}");
-        assert!(
-            (brightness - expected_brightness).abs() < 0.06,
-            "{style} brightness {brightness}"
-        );
+        assert!((brightness - expected_brightness).abs() < 0.06, "{style} brightness {brightness}");
     }
 }
 
@@ -81,10 +65,7 @@ fn brightness_and_mask_area_are_those_of_the_design() {
 fn classes_are_balanced_and_named() {
     let task = task("clipart-real_world", &Options::default()).unwrap();
     assert_eq!(task.name, "Cl-Rw");
-    assert_eq!(
-        (task.source.name.as_str(), task.target.name.as_str()),
-        ("Clipart", "Real_World")
-    );
+    assert_eq!((task.source.name.as_str(), task.target.name.as_str()), ("Clipart", "Real_World"));
     assert_eq!(task.classes[0], "Alarm_Clock");
     assert_eq!(task.classes[11], "Sneakers");
     let mut counts = [0; 12];
@@ -94,16 +75,9 @@ fn classes_are_balanced_and_named() {
     assert_eq!(counts, [40; 12]);
     let test = domain("rw", Split::Test, &Options::default()).unwrap();
     assert_eq!(test.pictures.len(), 180);
-    assert_eq!(
-        test.pictures.name(17),
-        "Mini Office-Home, Real_World, test, Backpack 2, seed 1"
-    );
+    assert_eq!(test.pictures.name(17), "Mini Office-Home, Real_World, test, Backpack 2, seed 1");
     assert_eq!(task_names().len(), 12);
-    assert!(
-        task_names()
-            .iter()
-            .all(|name| super::task(name, &Options::default()).is_ok())
-    );
+    assert!(task_names().iter().all(|name| super::task(name, &Options::default()).is_ok()));
 }
 
 #[test]
@@ -133,15 +107,8 @@ fn the_mask_covers_the_object_and_nothing_else() {
 
 #[test]
 fn rho_ties_the_hue_of_the_background_to_the_class() {
-    let tied = Options {
-        rho: 1.0,
-        images_per_class: Some(6),
-        ..Options::default()
-    };
-    let free = Options {
-        rho: 0.0,
-        ..tied.clone()
-    };
+    let tied = Options { rho: 1.0, images_per_class: Some(6), ..Options::default() };
+    let free = Options { rho: 0.0, ..tied.clone() };
     // How well the mean hues of one class agree: length of the mean direction, 1 = all the same.
     let agreement = |style: Style, options: &Options| -> f64 {
         let pictures = pictures(style, Split::Train, options);
@@ -185,31 +152,21 @@ fn what_cannot_be_drawn_is_said() {
     let rho = Options { rho: 1.5, ..usual };
     assert!(said(task("Cl-Rw", &rho)).contains("expected a probability from 0 to 1, found 1.5"));
     for count in [0, usize::MAX] {
-        let options = Options {
-            images_per_class: Some(count),
-            ..Options::default()
-        };
+        let options = Options { images_per_class: Some(count), ..Options::default() };
         assert!(said(task("Cl-Rw", &options)).contains("expected 1 to 10000"));
     }
     let art = MiniHome::new(Style::Art, Split::Test, &Options::default()).unwrap();
     let message = art.decode(180).unwrap_err().to_string();
-    assert!(
-        message.contains("expected an index below 180, found 180"),
-        "{message}"
-    );
+    assert!(message.contains("expected an index below 180, found 180"), "{message}");
 }
 
 #[test]
 fn the_contact_sheet_shows_the_first_pictures() {
-    let domains =
-        ["Art", "Product"].map(|name| domain(name, Split::Test, &Options::default()).unwrap());
+    let domains = ["Art", "Product"].map(|name| domain(name, Split::Test, &Options::default()).unwrap());
     let sheet = contact_sheet(&domains, 12, 3, 2).unwrap();
     assert_eq!(sheet.dimensions(), (2 * 3 * 80, 12 * 80));
     let picture = domains[1].pictures.decode(15 + 2).unwrap();
-    assert_eq!(
-        sheet.get_pixel(80 * 5 + 2 * 21, 80 + 2 * 9),
-        picture.get_pixel(21, 9)
-    );
+    assert_eq!(sheet.get_pixel(80 * 5 + 2 * 21, 80 + 2 * 9), picture.get_pixel(21, 9));
     assert!(contact_sheet(&domains, 12, 0, 2).is_err());
     assert!(contact_sheet(&[], 12, 1, 2).is_err());
 }
@@ -242,10 +199,7 @@ fn write_contact_sheets() {
     println!("pretraining: {each:.3} ms a picture");
 
     let sheet = |rho: f64, columns: usize| {
-        let options = Options {
-            rho,
-            ..Options::default()
-        };
+        let options = Options { rho, ..Options::default() };
         let domains = Style::ALL.map(|style| domain(style.name(), Split::Train, &options).unwrap());
         contact_sheet(&domains, 12, columns, 2).unwrap()
     };
@@ -253,10 +207,7 @@ fn write_contact_sheets() {
     sheet(0.0, 32).save(format!("{folder}/all.png")).unwrap();
     sheet(1.0, 4).save(format!("{folder}/rho.png")).unwrap();
     let other = pretraining::domain(Split::Train, 1);
-    contact_sheet(&[other], 24, 12, 2)
-        .unwrap()
-        .save(format!("{folder}/pretraining.png"))
-        .unwrap();
+    contact_sheet(&[other], 24, 12, 2).unwrap().save(format!("{folder}/pretraining.png")).unwrap();
     let masked = Style::ALL.map(|style| {
         let pictures = pictures(style, Split::Train, &Options::default());
         let picture = |class: usize| {

@@ -103,9 +103,7 @@ impl Bars {
             let middle = i as f64 + 0.5;
             let at = |value: f64| to_pixel(value, middle);
             let (zero, y) = at(0.0);
-            draw_bar(sheet, bar, to_pixel(0.0, middle - 0.32), |value| {
-                to_pixel(value, middle + 0.32)
-            })?;
+            draw_bar(sheet, bar, to_pixel(0.0, middle - 0.32), |value| to_pixel(value, middle + 0.32))?;
             draw_marks(sheet, bar, at, (0, 5))?;
             let left = zero.min(plot.get_pixel_range().0.start);
             canvas::write(sheet, &bar.label, (left - 10, y), HPos::Right, font(14.0))?;
@@ -156,9 +154,7 @@ impl Bars {
         for (i, bar) in self.bars.iter().enumerate() {
             let middle = i as f64 + 0.5;
             let at = |value: f64| to_pixel(value, middle);
-            draw_bar(sheet, bar, to_pixel(0.0, middle - 0.36), |value| {
-                to_pixel(value, middle + 0.36)
-            })?;
+            draw_bar(sheet, bar, to_pixel(0.0, middle - 0.36), |value| to_pixel(value, middle + 0.36))?;
             draw_marks(sheet, bar, at, (5, 0))?;
             let x = at(0.0).0;
             for (line, words) in name_in_lines(&bar.label).iter().enumerate() {
@@ -198,23 +194,15 @@ impl Bars {
 
     fn longest_text(&self) -> String {
         let texts = self.bars.iter().flat_map(|bar| self.text(bar));
-        texts
-            .max_by_key(|text| text.chars().count())
-            .unwrap_or_default()
+        texts.max_by_key(|text| text.chars().count()).unwrap_or_default()
     }
 }
 
 impl Bar {
     /// The largest value that is drawn for this bar.
     fn farthest(&self) -> f64 {
-        let drawn = [
-            self.value + self.error.unwrap_or(0.0),
-            self.diamond.unwrap_or(0.0),
-        ];
-        drawn
-            .into_iter()
-            .filter(|value| value.is_finite())
-            .fold(0.0, f64::max)
+        let drawn = [self.value + self.error.unwrap_or(0.0), self.diamond.unwrap_or(0.0)];
+        drawn.into_iter().filter(|value| value.is_finite()).fold(0.0, f64::max)
     }
 }
 
@@ -226,57 +214,32 @@ fn readable_on([red, green, blue]: Colour) -> RGBColor {
 
 /// "DANNP+ToAlign" as "DANNP" and "+ToAlign"; words break at spaces.
 fn name_in_lines(name: &str) -> Vec<String> {
-    name.replace('+', "\n+")
-        .replace(' ', "\n")
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    name.replace('+', "\n+").replace(' ', "\n").lines().map(str::to_owned).collect()
 }
 
-fn draw_bar(
-    sheet: &Sheet,
-    bar: &Bar,
-    start: (i32, i32),
-    end: impl Fn(f64) -> (i32, i32),
-) -> Result<()> {
+fn draw_bar(sheet: &Sheet, bar: &Bar, start: (i32, i32), end: impl Fn(f64) -> (i32, i32)) -> Result<()> {
     if !bar.value.is_finite() {
         return Ok(());
     }
-    sheet
-        .draw(&Rectangle::new(
-            [start, end(bar.value)],
-            rgb(bar.colour).filled(),
-        ))
-        .map_err(drawing_error)
+    sheet.draw(&Rectangle::new([start, end(bar.value)], rgb(bar.colour).filled())).map_err(drawing_error)
 }
 
 /// The error bar, with end strokes of `cap` pixels to both sides, and the diamond.
-fn draw_marks(
-    sheet: &Sheet,
-    bar: &Bar,
-    at: impl Fn(f64) -> (i32, i32),
-    cap: (i32, i32),
-) -> Result<()> {
+fn draw_marks(sheet: &Sheet, bar: &Bar, at: impl Fn(f64) -> (i32, i32), cap: (i32, i32)) -> Result<()> {
     if let Some(error) = bar.error.filter(|error| (bar.value + error).is_finite()) {
         let ends = [at(bar.value - error), at(bar.value + error)];
         let caps = ends.map(|(x, y)| [(x - cap.0, y - cap.1), (x + cap.0, y + cap.1)]);
         // White below the ink keeps the strokes visible on a black bar.
         for style in [WHITE.stroke_width(5), INK.stroke_width(2)] {
             for stroke in [ends, caps[0], caps[1]] {
-                sheet
-                    .draw(&PathElement::new(stroke, style))
-                    .map_err(drawing_error)?;
+                sheet.draw(&PathElement::new(stroke, style)).map_err(drawing_error)?;
             }
         }
     }
     if let Some((x, y)) = bar.diamond.filter(|value| value.is_finite()).map(at) {
         let corners = [(x, y - 7), (x + 7, y), (x, y + 7), (x - 7, y), (x, y - 7)];
-        sheet
-            .draw(&Polygon::new(corners, WHITE.filled()))
-            .map_err(drawing_error)?;
-        sheet
-            .draw(&PathElement::new(corners, INK.stroke_width(2)))
-            .map_err(drawing_error)?;
+        sheet.draw(&Polygon::new(corners, WHITE.filled())).map_err(drawing_error)?;
+        sheet.draw(&PathElement::new(corners, INK.stroke_width(2))).map_err(drawing_error)?;
     }
     Ok(())
 }

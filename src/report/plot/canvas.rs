@@ -47,11 +47,7 @@ const LEGEND_ROW: i32 = 26;
 pub(super) const MARGIN: i32 = 16;
 
 /// Draws on a white sheet and returns the SVG.
-pub(super) fn svg(
-    size: Size,
-    height: u32,
-    draw: impl FnOnce(&Sheet) -> Result<()>,
-) -> Result<String> {
+pub(super) fn svg(size: Size, height: u32, draw: impl FnOnce(&Sheet) -> Result<()>) -> Result<String> {
     let mut text = String::new();
     {
         let sheet = SVGBackend::with_string(&mut text, (size.width(), height)).into_drawing_area();
@@ -80,9 +76,7 @@ pub(super) fn write(
     style: TextStyle,
 ) -> Result<()> {
     let style = style.pos(Pos::new(held, VPos::Center));
-    sheet
-        .draw(&Text::new(text, place, style))
-        .map_err(drawing_error)
+    sheet.draw(&Text::new(text, place, style)).map_err(drawing_error)
 }
 
 /// The title, in the top left corner.
@@ -102,19 +96,13 @@ pub(super) fn rgb(colour: Colour) -> RGBColor {
 }
 
 /// A marker at a pixel.
-pub(super) fn draw_marker(
-    sheet: &Sheet,
-    marker: Marker,
-    (x, y): (i32, i32),
-    colour: Colour,
-) -> Result<()> {
+pub(super) fn draw_marker(sheet: &Sheet, marker: Marker, (x, y): (i32, i32), colour: Colour) -> Result<()> {
     let style = rgb(colour).filled();
     match marker {
         Marker::Circle => sheet.draw(&Circle::new((x, y), 4, style)),
-        Marker::Triangle => sheet.draw(&Polygon::new(
-            vec![(x, y - 5), (x - 5, y + 4), (x + 5, y + 4)],
-            style,
-        )),
+        Marker::Triangle => {
+            sheet.draw(&Polygon::new(vec![(x, y - 5), (x - 5, y + 4), (x + 5, y + 4)], style))
+        }
         Marker::Square => sheet.draw(&Rectangle::new([(x - 4, y - 4), (x + 4, y + 4)], style)),
     }
     .map_err(drawing_error)
@@ -149,13 +137,8 @@ pub(super) fn draw_legend(sheet: &Sheet, entries: &[Entry], size: Size, top: i32
 
 /// Where each entry begins: pixel column and row of the legend. Entries stand in columns as wide as the longest label.
 fn legend_places(entries: &[Entry], size: Size) -> Vec<(i32, i32)> {
-    let longest = entries
-        .iter()
-        .map(|entry| width_of(entry.label, 14.0))
-        .max();
+    let longest = entries.iter().map(|entry| width_of(entry.label, 14.0)).max();
     let pitch = longest.unwrap_or(0) + 36 + 16;
     let across = ((size.width() as i32 - 2 * MARGIN) / pitch).max(1);
-    (0..entries.len() as i32)
-        .map(|i| (MARGIN + i % across * pitch, i / across))
-        .collect()
+    (0..entries.len() as i32).map(|i| (MARGIN + i % across * pitch, i / across)).collect()
 }

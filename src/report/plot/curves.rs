@@ -61,19 +61,13 @@ impl Chart {
     fn legend(&self) -> Vec<Entry<'_>> {
         self.curves
             .iter()
-            .map(|curve| Entry {
-                label: &curve.label,
-                colour: curve.colour,
-                marker: curve.marker,
-            })
+            .map(|curve| Entry { label: &curve.label, colour: curve.colour, marker: curve.marker })
             .collect()
     }
 
     fn draw_axes_and_lines(&self, area: &canvas::Sheet) -> Result<()> {
         let points = || self.curves.iter().flat_map(finite_points);
-        let ends = self
-            .x_range
-            .map_or(Vec::new(), |(first, last)| vec![first, last]);
+        let ends = self.x_range.map_or(Vec::new(), |(first, last)| vec![first, last]);
         let x_range = x_range(ends.into_iter().chain(points().map(|(x, _)| x)));
         let y_range = round_range(points().map(|(_, y)| y), self.from_zero);
         let mut chart = ChartBuilder::on(area)
@@ -104,8 +98,7 @@ impl Chart {
         for curve in &self.curves {
             let line: Vec<(f64, f64)> = finite_points(curve).collect();
             let stroke = rgb(curve.colour).stroke_width(2);
-            plot.draw(&PathElement::new(line.clone(), stroke))
-                .map_err(drawing_error)?;
+            plot.draw(&PathElement::new(line.clone(), stroke)).map_err(drawing_error)?;
             for point in line.iter().step_by(line.len().div_ceil(25).max(1)) {
                 // On the whole area: the plot would cut off half of a marker on its edge.
                 let place = plot.map_coordinate(point);
@@ -123,22 +116,13 @@ impl Chart {
 
 /// From the first to the last point, so that the curves use the whole width.
 fn x_range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
-        (low.min(x), high.max(x))
-    });
-    if low < high {
-        low..high
-    } else {
-        round_range((low <= high).then_some(low), false)
-    }
+    let (low, high) =
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    if low < high { low..high } else { round_range((low <= high).then_some(low), false) }
 }
 
 fn finite_points(curve: &Curve) -> impl Iterator<Item = (f64, f64)> {
-    curve
-        .points
-        .iter()
-        .copied()
-        .filter(|(x, y)| x.is_finite() && y.is_finite())
+    curve.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite())
 }
 
 #[cfg(test)]
@@ -162,9 +146,7 @@ mod tests {
 
     #[test]
     fn every_finite_point_has_a_marker_at_its_place() {
-        let svg = chart(&[(0.0, 20.0), (100.0, f64::NAN), (200.0, 80.0)])
-            .to_svg()
-            .unwrap();
+        let svg = chart(&[(0.0, 20.0), (100.0, f64::NAN), (200.0, 80.0)]).to_svg().unwrap();
         // Two points and the sample in the legend.
         assert_eq!(svg.matches("<circle").count(), 3);
         // The plotting area begins at x = 8 + 66 and y = 44 and ends 28 from the right and 52 from the bottom edge.

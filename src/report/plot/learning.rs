@@ -24,11 +24,7 @@ pub fn accuracy_curves(runs: &[Run], size: Size) -> Result<String> {
         x_range: Some((0.0, planned_steps(runs))),
         size,
         curves: curves(runs, |record| match record {
-            Record::Test {
-                step,
-                target_accuracy,
-                ..
-            } => Some((*step, *target_accuracy)),
+            Record::Test { step, target_accuracy, .. } => Some((*step, *target_accuracy)),
             _ => None,
         }),
     };
@@ -76,9 +72,7 @@ fn planned_steps(runs: &[Run]) -> f64 {
     let records = runs.iter().flat_map(|(_, records)| *records);
     let steps = records.map(|record| match record {
         Record::Start { steps, .. } => *steps,
-        Record::Train { step, .. } | Record::Test { step, .. } | Record::Finish { step, .. } => {
-            *step
-        }
+        Record::Train { step, .. } | Record::Test { step, .. } | Record::Finish { step, .. } => *step,
     });
     steps.max().unwrap_or(0) as f64
 }
@@ -137,24 +131,12 @@ mod tests {
 
     #[test]
     fn a_resumed_run_counts_its_repeated_steps_once() {
-        let records = [
-            test_at(10, 1.0),
-            test_at(20, 2.0),
-            test_at(30, 3.0),
-            test_at(20, 4.0),
-        ];
+        let records = [test_at(10, 1.0), test_at(20, 2.0), test_at(30, 3.0), test_at(20, 4.0)];
         let target = |record: &Record| match record {
-            Record::Test {
-                step,
-                target_accuracy,
-                ..
-            } => Some((*step, *target_accuracy)),
+            Record::Test { step, target_accuracy, .. } => Some((*step, *target_accuracy)),
             _ => None,
         };
-        assert_eq!(
-            points_in_order(&records, target),
-            [(10.0, 1.0), (20.0, 4.0)]
-        );
+        assert_eq!(points_in_order(&records, target), [(10.0, 1.0), (20.0, 4.0)]);
     }
 
     #[test]

@@ -28,10 +28,7 @@ pub(super) fn round_range(values: impl IntoIterator<Item = f64>, from_zero: bool
 fn round_step(length: f64) -> f64 {
     let power = 10f64.powf((length / 5.0).log10().floor());
     let candidates = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
-    candidates
-        .into_iter()
-        .find(|step| length / step <= 6.0)
-        .unwrap_or(10.0 * power)
+    candidates.into_iter().find(|step| length / step <= 6.0).unwrap_or(10.0 * power)
 }
 
 /// A tick label without the dust of binary fractions: 0.30000000000000004 is "0.3".
@@ -42,11 +39,7 @@ pub(super) fn label(value: f64) -> String {
     }
     let text = format!("{value:.6}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" {
-        "0".to_owned()
-    } else {
-        text.to_owned()
-    }
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 #[cfg(test)]
