@@ -19,6 +19,8 @@ pub use layers::{Overlay, Preset};
 /// All settings of one run. "Published" means the code of microsoft/UDA, "mini" our offline default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
+// The docs are also the help texts of the flags, where brackets and angles mean themselves.
+#[allow(rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
 pub struct RunConfig {
     /// Pictures: `mini` (rendered by seed, nothing to download) or `folder:PATH` with PATH/<domain>/<class>/<picture>.
     #[arg(long, help_heading = "What to train")]

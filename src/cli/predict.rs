@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use toalign::Result;
 use toalign::data::decode::decode_file;
+use toalign::error::file_error;
 use toalign::explain::look::Look;
 use toalign::files::write_atomically;
 use toalign::report::picture::png_bytes;
@@ -46,6 +47,9 @@ impl Predict {
         let background = trained.header.config.background.map(|colour| colour.0);
         let scale = LEGIBLE.div_ceil(transform.crop);
         let out = self.out.unwrap_or_default();
+        if !out.as_os_str().is_empty() {
+            std::fs::create_dir_all(&out).map_err(|error| file_error("create", &out, error))?;
+        }
         let mut written = Vec::new();
         let mut table = Table::new([
             ("picture", Align::Left),
