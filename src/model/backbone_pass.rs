@@ -1,8 +1,10 @@
-//! A residual network forwards and backwards over plain memory: what [`ResNet::forward`](super::resnet::ResNet) runs.
+//! A residual network forwards over plain memory: what [`ResNet::forward`](super::resnet::ResNet) runs.
 //!
 //! candle's own graph would keep the output of every operation, fill every gradient with zeros before adding to it, and
 //! return all of it to the operating system after each step. Here
 //! - of `relu(norm(conv(x)))` only the convolution's output is kept; the rest is computed again on the way back,
+//! - the moments of batch norm are taken of each tile while it is in the cache, and a 1×1 convolution normalises its
+//!   input while it reads it,
 //! - gradients are written in place, and added where two paths meet by the matrix product itself,
 //! - memory is lent again step after step.
 //!
@@ -13,13 +15,14 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::backbone_plan::{BlockPlan, Plan, Unit};
+use super::backbone_plan::{BlockPlan, Plan, Tensors, Unit};
 use crate::nn::batch_norm::EPSILON;
 use crate::nn::batch_norm_kernel::{self as norm, Moments, Normalisation};
 use crate::nn::buffers::Buffers;
 use crate::nn::conv_kernel as conv;
 use crate::nn::conv_shape::ConvShape;
 use crate::nn::element::Element;
+use crate::nn::gather::Source;
 use crate::nn::max_pool;
 
 /// The output of a convolution, which is all that is kept of a unit.
@@ -35,6 +38,13 @@ pub(super) struct BlockTape<T> {
     pub downsample: Option<Convolved<T>>,
 }
 
+impl<T> BlockTape<T> {
+    /// Of the unit whose output is added to the shortcut.
+    pub fn last(&self) -> &Convolved<T> {
+        self.units.last().expect("a residual block has two or three units")
+    }
+}
+
 /// What a forward pass leaves for the backward pass.
 pub(super) struct Tape<T> {
     pub stem: Convolved<T>,
@@ -47,56 +57,39 @@ pub(super) struct Tape<T> {
 pub(super) struct Forward<T> {
     /// `[batch, channels]`.
     pub feature: Vec<T>,
-    /// None if no backward pass is to follow.
-    pub tape: Option<Tape<T>>,
+    pub tape: Tape<T>,
     /// Of every batch norm in the order of the plan, by domain.
     pub moments: Vec<Vec<Moments>>,
 }
 
-/// One pass: the network, its parameters, and where memory comes from.
+/// One pass: the network, its tensors by the number of the unit, and where memory comes from.
 pub(super) struct Pass<'a, T> {
     pub plan: &'a Plan,
-    pub parameters: &'a [T],
+    pub tensors: Vec<Tensors<'a, T>>,
     pub buffers: &'a Buffers<T>,
 }
 
 impl<T: Element> Pass<'_, T> {
-    /// The pictures through the network; the tape is kept if a backward pass is to follow.
-    pub fn forward(&self, images: &[T], image_dims: &[usize], keep: bool) -> candle_core::Result<Forward<T>> {
-        let mut all_moments = Vec::new();
-        let stem = self.convolve(&self.plan.stem, images, image_dims)?;
-        all_moments.push(stem.moments.clone());
+    /// The pictures through the network, with all that a backward pass needs.
+    pub fn forward(&self, images: &[T], image_dims: &[usize]) -> candle_core::Result<Forward<T>> {
+        let stem = self.convolve(&self.plan.stem, Source::Map(images), image_dims)?;
+        let mut moments = vec![stem.moments.clone()];
         let mut dims = stem.shape.output_dims();
         let mut map = self.activate(&self.plan.stem, &stem, None, true);
         if self.plan.max_pool {
-            let [batch, height, width, channels] = dims;
-            dims = [batch, max_pool::pooled(height), max_pool::pooled(width), channels];
-            let mut pooled = self.buffers.take(dims.iter().product());
-            max_pool::forward(&map, (height, width, channels), &mut pooled);
-            self.buffers.give(std::mem::replace(&mut map, pooled));
+            (map, dims) = self.pool(map, dims);
         }
         let mut tape = Tape { stem, maps: Vec::new(), blocks: Vec::new() };
         for plan in &self.plan.blocks {
-            let (output, block) = self.block_forward(plan, &map, &dims, keep)?;
-            if let Some(last) = block.units.last() {
-                dims = last.shape.output_dims();
-            }
-            all_moments.extend(block.units.iter().chain(&block.downsample).map(|unit| unit.moments.clone()));
-            let input = std::mem::replace(&mut map, output);
-            if keep {
-                tape.maps.push(input);
-                tape.blocks.push(block);
-            } else {
-                self.buffers.give(input);
-            }
+            let (output, block) = self.block_forward(plan, &map, &dims)?;
+            dims = block.last().shape.output_dims();
+            moments.extend(block.units.iter().chain(&block.downsample).map(|unit| unit.moments.clone()));
+            tape.maps.push(std::mem::replace(&mut map, output));
+            tape.blocks.push(block);
         }
         let feature = global_average(&map, dims);
         tape.maps.push(map);
-        if keep {
-            return Ok(Forward { feature, tape: Some(tape), moments: all_moments });
-        }
-        self.recycle(tape);
-        Ok(Forward { feature, tape: None, moments: all_moments })
+        Ok(Forward { feature, tape, moments })
     }
 
     fn block_forward(
@@ -104,66 +97,89 @@ impl<T: Element> Pass<'_, T> {
         plan: &BlockPlan,
         input: &[T],
         input_dims: &[usize],
-        keep: bool,
     ) -> candle_core::Result<(Vec<T>, BlockTape<T>)> {
         let mut units: Vec<Convolved<T>> = Vec::new();
-        let mut active: Option<Vec<T>> = None;
         for (number, unit) in plan.units.iter().enumerate() {
-            let convolved = match (&active, units.last()) {
-                (Some(active), Some(before)) => self.convolve(unit, active, &before.shape.output_dims())?,
-                _ => self.convolve(unit, input, input_dims)?,
+            let convolved = match units.last() {
+                None => self.convolve(unit, Source::Map(input), input_dims)?,
+                Some(before) => self.with_active(&plan.units[number - 1], before, unit, |source| {
+                    self.convolve(unit, source, &before.shape.output_dims())
+                })?,
             };
-            if let Some(used) = active.take() {
-                self.buffers.give(used);
-            }
-            if number + 1 < plan.units.len() {
-                active = Some(self.activate(unit, &convolved, None, true));
-            }
             units.push(convolved);
         }
         let downsample = match &plan.downsample {
-            Some(unit) => Some(self.convolve(unit, input, input_dims)?),
+            Some(unit) => Some(self.convolve(unit, Source::Map(input), input_dims)?),
             None => None,
         };
-        let shortcut = match (&plan.downsample, &downsample) {
-            (Some(unit), Some(convolved)) => Some(self.activate(unit, convolved, None, false)),
-            _ => None,
-        };
-        let output = match (plan.units.last(), units.last()) {
+        let tape = BlockTape { units, downsample };
+        let output = match (&plan.downsample, &tape.downsample) {
             (Some(unit), Some(convolved)) => {
-                self.activate(unit, convolved, Some(shortcut.as_deref().unwrap_or(input)), true)
+                let shortcut = self.activate(unit, convolved, None, false);
+                let output = self.activate(plan.last(), tape.last(), Some(&shortcut), true);
+                self.buffers.give(shortcut);
+                output
             }
-            _ => input.to_vec(),
+            _ => self.activate(plan.last(), tape.last(), Some(input), true),
         };
-        if let Some(shortcut) = shortcut {
-            self.buffers.give(shortcut);
-        }
-        let mut tape = BlockTape { units, downsample };
-        if !keep {
-            for convolved in tape.units.iter_mut().chain(&mut tape.downsample) {
-                self.buffers.give(std::mem::take(&mut convolved.output));
-            }
-        }
         Ok((output, tape))
     }
 
-    fn convolve(&self, unit: &Unit, input: &[T], input_dims: &[usize]) -> candle_core::Result<Convolved<T>> {
+    fn convolve(
+        &self,
+        unit: &Unit,
+        source: Source<T>,
+        input_dims: &[usize],
+    ) -> candle_core::Result<Convolved<T>> {
         let shape = ConvShape::new(input_dims, &unit.kernel_dims, unit.stride, unit.padding)?;
         let mut output = self.buffers.take(shape.output_dims().iter().product());
-        conv::forward(&shape, input, &self.parameters[unit.kernel.clone()], &mut output, false);
+        let kernel = self.tensors[unit.number].kernel;
+        let domains = &self.plan.domains;
         let moments = match &unit.given {
-            Some(given) => vec![given.clone(); self.plan.domains.len()],
-            None => self
-                .domain_ranges(&shape)
-                .map(|range| norm::moments(&output[range], shape.output_channels))
-                .collect(),
+            Some(given) => {
+                conv::forward(&shape, source, kernel, &mut output, domains, self.buffers, conv::as_it_is);
+                vec![given.clone(); domains.len()]
+            }
+            None => {
+                let moments = |_, _, tile: &mut [T]| norm::moments_of_tile(tile, shape.output_channels);
+                let tiles =
+                    conv::forward(&shape, source, kernel, &mut output, domains, self.buffers, moments);
+                tiles.into_iter().map(Moments::of_all).collect()
+            }
         };
         Ok(Convolved { shape, output, moments })
     }
 
-    /// Where each domain's part of a convolution's output lies.
-    pub(super) fn domain_ranges(&self, shape: &ConvShape) -> impl Iterator<Item = Range<usize>> + use<'_, T> {
-        let picture = shape.output_height * shape.output_width * shape.output_channels;
+    /// Lends `relu(norm(conv))` of the unit `before` to the unit that reads it: computed while it is read if that can be.
+    pub(super) fn with_active<R>(
+        &self,
+        before: &Unit,
+        convolved: &Convolved<T>,
+        reader: &Unit,
+        read: impl FnOnce(Source<T>) -> R,
+    ) -> R {
+        if reader.is_pointwise() {
+            return read(Source::Active(&convolved.output, &self.normalisations(before, convolved)));
+        }
+        let active = self.activate(before, convolved, None, true);
+        let result = read(Source::Map(&active));
+        self.buffers.give(active);
+        result
+    }
+
+    /// Max-pooling; `map` is given back.
+    pub(super) fn pool(&self, map: Vec<T>, dims: [usize; 4]) -> (Vec<T>, [usize; 4]) {
+        let [batch, height, width, channels] = dims;
+        let dims = [batch, max_pool::pooled(height), max_pool::pooled(width), channels];
+        let mut pooled = self.buffers.take(dims.iter().product());
+        max_pool::forward(&map, (height, width, channels), &mut pooled);
+        self.buffers.give(map);
+        (pooled, dims)
+    }
+
+    /// Where each domain's part of a map of `elements` numbers lies.
+    pub(super) fn domain_ranges(&self, elements: usize) -> impl Iterator<Item = Range<usize>> + use<'_, T> {
+        let picture = elements / self.plan.domains.iter().sum::<usize>();
         self.plan.domains.iter().scan(0, move |start, pictures| {
             let range = *start..*start + pictures * picture;
             *start = range.end;
@@ -171,15 +187,10 @@ impl<T: Element> Pass<'_, T> {
         })
     }
 
-    pub(super) fn normalisations<'b>(
-        &'b self,
-        unit: &'b Unit,
-        convolved: &'b Convolved<T>,
-    ) -> impl Iterator<Item = (Range<usize>, Normalisation<T>)> + 'b {
-        let affine = &self.parameters[unit.affine.clone()];
-        self.domain_ranges(&convolved.shape)
-            .zip(&convolved.moments)
-            .map(move |(range, moments)| (range, Normalisation::new(affine, moments, EPSILON)))
+    /// One per domain.
+    pub(super) fn normalisations(&self, unit: &Unit, convolved: &Convolved<T>) -> Vec<Normalisation<T>> {
+        let Tensors { scale, shift, .. } = self.tensors[unit.number];
+        convolved.moments.iter().map(|moments| Normalisation::new((scale, shift), moments, EPSILON)).collect()
     }
 
     /// `relu?(norm(conv) + shortcut?)`.
@@ -191,24 +202,18 @@ impl<T: Element> Pass<'_, T> {
         relu: bool,
     ) -> Vec<T> {
         let mut output = self.buffers.take(convolved.output.len());
-        for (range, normalisation) in self.normalisations(unit, convolved) {
+        let normalisations = self.normalisations(unit, convolved);
+        for (range, normalisation) in self.domain_ranges(convolved.output.len()).zip(&normalisations) {
             let shortcut = shortcut.map(|shortcut| &shortcut[range.clone()]);
             let x = &convolved.output[range.clone()];
-            norm::forward(x, &normalisation, shortcut, relu, &mut output[range]);
+            norm::forward(x, normalisation, shortcut, relu, &mut output[range]);
         }
         output
-    }
-
-    fn recycle(&self, tape: Tape<T>) {
-        self.buffers.give(tape.stem.output);
-        for map in tape.maps {
-            self.buffers.give(map);
-        }
     }
 }
 
 /// The mean over height and width.
-fn global_average<T: Element>(map: &[T], [_, height, width, channels]: [usize; 4]) -> Vec<T> {
+pub(super) fn global_average<T: Element>(map: &[T], [_, height, width, channels]: [usize; 4]) -> Vec<T> {
     let pixels = height * width;
     map.par_chunks(pixels * channels)
         .flat_map_iter(|picture| {

@@ -1,20 +1,24 @@
 //! What one pass through a residual network has to know: its units, and where their tensors lie.
 
-use std::ops::Range;
-
 use crate::nn::batch_norm_kernel::Moments;
 
-/// A convolution and the batch norm behind it; its tensors as ranges of the flat parameters.
+/// A convolution and the batch norm behind it.
 pub(super) struct Unit {
+    /// Its place in the list of all units: stem first, then block by block, a shortcut's unit last.
+    pub number: usize,
     /// `[out, height, width, in]`.
     pub kernel_dims: [usize; 4],
     pub stride: usize,
     pub padding: usize,
-    pub kernel: Range<usize>,
-    /// Scale, then shift.
-    pub affine: Range<usize>,
     /// The running statistics, in evaluation mode.
     pub given: Option<Moments>,
+}
+
+impl Unit {
+    /// Whether it reads every number of its input exactly once.
+    pub fn is_pointwise(&self) -> bool {
+        self.kernel_dims[1..3] == [1, 1] && self.stride == 1 && self.padding == 0
+    }
 }
 
 /// The units of one residual block.
@@ -23,13 +27,34 @@ pub(super) struct BlockPlan {
     pub downsample: Option<Unit>,
 }
 
+impl BlockPlan {
+    /// The unit whose output is added to the shortcut.
+    pub fn last(&self) -> &Unit {
+        self.units.last().expect("a residual block has two or three units")
+    }
+}
+
 /// A whole network.
 pub(super) struct Plan {
     pub stem: Unit,
     pub max_pool: bool,
     pub blocks: Vec<BlockPlan>,
-    /// Length of the flat parameters.
-    pub parameters: usize,
     /// Pictures of each domain.
     pub domains: Vec<usize>,
+}
+
+/// The tensors of a unit, as their elements: `[out, height, width, in]`, `[out]`, `[out]`.
+#[derive(Clone, Copy)]
+pub(super) struct Tensors<'a, T> {
+    pub kernel: &'a [T],
+    pub scale: &'a [T],
+    pub shift: &'a [T],
+}
+
+/// Their gradients.
+#[derive(Default)]
+pub(super) struct Gradients<T> {
+    pub kernel: Vec<T>,
+    pub scale: Vec<T>,
+    pub shift: Vec<T>,
 }

@@ -1,15 +1,14 @@
 //! Residual networks (He et al. 2015) under torchvision's tensor names, and the small one of Mini Office-Home.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use candle_core::{DType, Result, Tensor};
 
 pub use super::backbone_kind::BackboneKind;
-use super::backbone_op::{BackboneOp, Memory};
+use super::backbone_op::{Memory, Network};
 use super::backbone_plan::{BlockPlan, Plan, Unit};
 use super::residual_block::Block;
 use crate::nn::batch_norm::{BatchNorm, Mode, Then};
-use crate::nn::batch_norm_kernel::Moments;
 use crate::nn::conv::Conv2d;
 use crate::nn::conv_shape::ConvShape;
 use crate::nn::max_pool::{max_pool, pooled};
@@ -79,7 +78,9 @@ impl ResNet {
                 let mut features = self.forward_domains(&[(images, statistics_updates)])?;
                 Ok(features.remove(0))
             }
-            Mode::Evaluation if is_plain(images) => Ok(self.run(images, vec![images.dim(0)?], mode, true)?.0),
+            Mode::Evaluation if is_plain(images) => {
+                Ok(self.network(vec![images.dim(0)?], mode)?.forward(images)?.0)
+            }
             Mode::Evaluation => self.forward_by_layers(images, mode),
         }
     }
@@ -101,7 +102,8 @@ impl ResNet {
         let batches: Vec<usize> = domains.iter().map(|(images, _)| images.dim(0)).collect::<Result<_>>()?;
         let images: Vec<&Tensor> = domains.iter().map(|(images, _)| *images).collect();
         let training = Mode::Training { statistics_updates: 1 };
-        let (features, moments) = self.run(&Tensor::cat(&images, 0)?, batches.clone(), training, true)?;
+        let (features, moments) =
+            self.network(batches.clone(), training)?.forward(&Tensor::cat(&images, 0)?)?;
         for ((_, norm), moments) in self.units().iter().zip(&moments) {
             for ((_, statistics_updates), moments) in domains.iter().zip(moments) {
                 norm.follow(moments, *statistics_updates)?;
@@ -124,8 +126,7 @@ impl ResNet {
         if !images.device().is_cpu() {
             return Ok(self.forward_by_layers(images, Mode::Evaluation)?.detach());
         }
-        let images = images.detach();
-        Ok(self.run(&images, vec![images.dim(0)?], Mode::Evaluation, false)?.0.detach())
+        self.network(vec![images.dim(0)?], Mode::Evaluation)?.infer(images)
     }
 
     /// The same as [`ResNet::forward`], layer by layer in candle's graph: every activation stays, and the pictures
@@ -166,27 +167,21 @@ impl ResNet {
         Ok(operations)
     }
 
-    fn run(
-        &self,
-        images: &Tensor,
-        domains: Vec<usize>,
-        mode: Mode,
-        keep: bool,
-    ) -> Result<(Tensor, Vec<Vec<Moments>>)> {
-        let flat: Vec<Tensor> = self
+    /// The network as one operation.
+    fn network(&self, domains: Vec<usize>, mode: Mode) -> Result<Network> {
+        let parameters = self
             .units()
-            .iter()
-            .flat_map(|(conv, norm)| [&conv.weight, &norm.weight, &norm.bias])
-            .map(|tensor| tensor.flatten_all())
-            .collect::<Result<_>>()?;
-        let plan = self.plan(domains, mode)?;
-        let (op, moments) = BackboneOp::new(plan, self.memory.clone(), keep, self.kind.channels());
-        let features = images.contiguous()?.apply_op2(&Tensor::cat(&flat, 0)?, op)?;
-        let moments = std::mem::take(&mut *moments.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok((features, moments))
+            .into_iter()
+            .map(|(conv, norm)| [conv.weight.clone(), norm.weight.clone(), norm.bias.clone()]);
+        Ok(Network {
+            plan: self.plan(domains, mode)?,
+            parameters: parameters.collect(),
+            memory: self.memory.clone(),
+            channels: self.kind.channels(),
+        })
     }
 
-    /// Every convolution with its batch norm, in the order of the flat parameters: stem, then the blocks.
+    /// Every convolution with its batch norm, in the order of the plan: stem, then the blocks.
     fn units(&self) -> Vec<&(Conv2d, BatchNorm)> {
         let blocks = self.layers.iter().flatten();
         let of_blocks = blocks.flat_map(|block| block.steps.iter().chain(&block.downsample));
@@ -195,18 +190,16 @@ impl ResNet {
 
     /// What one pass has to know of this network.
     fn plan(&self, domains: Vec<usize>, mode: Mode) -> Result<Plan> {
-        let mut end = 0;
+        let mut units = 0;
         let mut unit = |(conv, norm): &(Conv2d, BatchNorm)| -> Result<Unit> {
-            let kernel = end..end + conv.weight.elem_count();
-            let affine = kernel.end..kernel.end + 2 * norm.weight.elem_count();
-            end = affine.end;
+            let number = units;
+            units += 1;
             let (out, height, width, input) = conv.weight.dims4()?;
             Ok(Unit {
+                number,
                 kernel_dims: [out, height, width, input],
                 stride: conv.stride,
                 padding: conv.padding,
-                kernel,
-                affine,
                 given: match mode {
                     Mode::Training { .. } => None,
                     Mode::Evaluation => Some(norm.running_moments()?),
@@ -221,7 +214,7 @@ impl ResNet {
             blocks.push(BlockPlan { units, downsample });
         }
         let max_pool = self.kind != BackboneKind::Small;
-        Ok(Plan { stem, max_pool, blocks, parameters: end, domains })
+        Ok(Plan { stem, max_pool, blocks, domains })
     }
 
     /// The map after `layer`, `[batch, height, width, channels]`.

@@ -1,4 +1,4 @@
-//! The passes of batch norm over `[rows, channels]`: two forward, two backward.
+//! Batch norm over `[rows, channels]`, forwards: moments, then the normalisation.
 //!
 //! Rows are cut into fixed blocks whose sums are added in order, in f64: the result does not depend on the number of
 //! threads, and the variance of a channel far from zero does not cancel.
@@ -21,17 +21,16 @@ pub struct Moments {
 
 /// One normalisation with its scale and shift, ready to be applied.
 pub struct Normalisation<T> {
-    mean: Vec<T>,
+    pub(super) mean: Vec<T>,
     /// `scale / deviation`.
-    slope: Vec<T>,
-    shift: Vec<T>,
-    inverse_deviation: Vec<f64>,
+    pub(super) slope: Vec<T>,
+    pub(super) shift: Vec<T>,
+    pub(super) inverse_deviation: Vec<f64>,
 }
 
 impl<T: Element> Normalisation<T> {
-    /// From scale and shift `[2, channels]`; `epsilon` is added to the variance.
-    pub fn new(affine: &[T], moments: &Moments, epsilon: f64) -> Self {
-        let (scale, shift) = affine.split_at(affine.len() / 2);
+    /// From scale and shift, each `[channels]`; `epsilon` is added to the variance.
+    pub fn new((scale, shift): (&[T], &[T]), moments: &Moments, epsilon: f64) -> Self {
         let inverse_deviation: Vec<f64> =
             moments.variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
         let slope = scale.iter().zip(&inverse_deviation).map(|(scale, inverse)| scale.to_f64() * inverse);
@@ -43,20 +42,21 @@ impl<T: Element> Normalisation<T> {
         }
     }
 
-    fn channels(&self) -> usize {
+    /// Channels.
+    pub fn channels(&self) -> usize {
         self.mean.len()
     }
-}
 
-/// Where the ReLU behind the normalisation lets the gradient through.
-#[derive(Clone, Copy)]
-pub enum Open<'a, T> {
-    /// There is no ReLU.
-    Everywhere,
-    /// Where this, its output, is positive.
-    WherePositive(&'a [T]),
-    /// Where the normalised input is positive: computed again rather than kept.
-    WhereActive,
+    /// `relu(norm(x))` of some channels of one pixel.
+    #[inline(always)]
+    pub fn activate(&self, x: &[T], channels: std::ops::Range<usize>, active: &mut [T]) {
+        let count = channels.len();
+        let (mean, slope) = (&self.mean[channels.clone()], &self.slope[channels.clone()]);
+        let (shift, x, active) = (&self.shift[channels], &x[..count], &mut active[..count]);
+        for c in 0..count {
+            active[c] = ((x[c] - mean[c]) * slope[c] + shift[c]).at_least(T::zero());
+        }
+    }
 }
 
 /// Elements of one block: small enough for the first-level cache to hold the running sums beside it.
@@ -66,42 +66,63 @@ const BLOCK: usize = 16 * 1024;
 const ROWS_PER_SUM: usize = 32;
 
 /// The length of a block of whole rows.
-fn block(channels: usize) -> usize {
+pub(super) fn block(channels: usize) -> usize {
     (BLOCK / channels).max(ROWS_PER_SUM) * channels
 }
 
 /// Mean and variance of every channel of `x` `[rows, channels]`.
 pub fn moments<T: Element>(x: &[T], channels: usize) -> Moments {
     timed(Kind::NormForward, || {
-        let count = x.len() / channels;
-        let rows = count as f64;
-        // The variance is that of x minus its first row, which is near the mean: nothing cancels.
-        let origin = &x[..channels.min(x.len())];
-        let blocks: Vec<_> = x
-            .par_chunks(block(channels))
-            .map(|x| {
-                two_sums(
-                    channels,
-                    x.len(),
-                    #[inline(always)]
-                    |at, sum: &mut [T], square: &mut [T]| {
-                        let x = &x[at..at + channels];
-                        for channel in 0..channels {
-                            let centred = x[channel] - origin[channel];
-                            sum[channel] += centred;
-                            square[channel] += centred * centred;
-                        }
-                    },
-                )
-            })
-            .collect();
-        let sums = ordered_sum(channels, blocks);
-        let (first, second) = sums.split_at(channels);
-        let mean = first.iter().zip(origin).map(|(sum, origin)| origin.to_f64() + sum / rows);
-        let variance =
-            first.iter().zip(second).map(|(sum, square)| (square / rows - (sum / rows).powi(2)).max(0.0));
-        Moments { mean: mean.collect(), variance: variance.collect(), rows: count }
+        let blocks = x.par_chunks(block(channels)).map(|x| moments_of_tile(x, channels));
+        Moments::of_all(blocks.collect())
     })
+}
+
+/// Mean and variance of every channel of a few rows; they are to be joined by [`Moments::of_all`].
+pub fn moments_of_tile<T: Element>(x: &[T], channels: usize) -> Moments {
+    let count = x.len() / channels;
+    let rows = count as f64;
+    // The variance is that of x minus its first row, which is near the mean: nothing cancels.
+    let origin = &x[..channels.min(x.len())];
+    let sums = two_sums(
+        channels,
+        x.len(),
+        #[inline(always)]
+        |at, sum: &mut [T], square: &mut [T]| {
+            let x = &x[at..at + channels];
+            for channel in 0..channels {
+                let centred = x[channel] - origin[channel];
+                sum[channel] += centred;
+                square[channel] += centred * centred;
+            }
+        },
+    );
+    let (first, second) = sums.split_at(channels);
+    let mean = first.iter().zip(origin).map(|(sum, origin)| origin.to_f64() + sum / rows);
+    let variance =
+        first.iter().zip(second).map(|(sum, square)| (square / rows - (sum / rows).powi(2)).max(0.0));
+    Moments { mean: mean.collect(), variance: variance.collect(), rows: count }
+}
+
+impl Moments {
+    /// The moments of all rows from those of parts, in their order (Chan et al. 1983).
+    pub fn of_all(parts: Vec<Self>) -> Self {
+        let mut parts = parts.into_iter();
+        let mut all = parts.next().unwrap_or(Self { mean: Vec::new(), variance: Vec::new(), rows: 0 });
+        for part in parts {
+            let rows = all.rows + part.rows;
+            let weight = part.rows as f64 / rows as f64;
+            for channel in 0..all.mean.len() {
+                let difference = part.mean[channel] - all.mean[channel];
+                let variance = all.variance[channel];
+                all.mean[channel] += weight * difference;
+                all.variance[channel] +=
+                    weight * (part.variance[channel] - variance + (1.0 - weight) * difference * difference);
+            }
+            all.rows = rows;
+        }
+        all
+    }
 }
 
 /// `relu?((x - mean) · slope + shift + shortcut?)`.
@@ -117,17 +138,18 @@ pub fn forward<T: Element>(
         output.par_chunks_mut(block).enumerate().for_each(|(number, output)| {
             let at = number * block..number * block + output.len();
             let shortcut = shortcut.map(|shortcut| &shortcut[at.clone()]);
-            normalise(&x[at], normalisation, shortcut, relu, output);
+            output.copy_from_slice(&x[at]);
+            normalise_tile(output, normalisation, shortcut, relu);
         });
     })
 }
 
-fn normalise<T: Element>(
-    x: &[T],
+/// The same in place, for a few rows that are in the cache.
+pub fn normalise_tile<T: Element>(
+    x: &mut [T],
     normalisation: &Normalisation<T>,
     shortcut: Option<&[T]>,
     relu: bool,
-    output: &mut [T],
 ) {
     let channels = normalisation.channels();
     let mean = &normalisation.mean[..channels];
@@ -136,141 +158,20 @@ fn normalise<T: Element>(
     vectorised(
         #[inline(always)]
         || {
-            for (row, y) in output.chunks_exact_mut(channels).enumerate() {
-                let at = row * channels;
-                let x = &x[at..at + channels];
-                let y = &mut y[..channels];
+            for (row, x) in x.chunks_exact_mut(channels).enumerate() {
                 for c in 0..channels {
-                    y[c] = (x[c] - mean[c]) * slope[c] + shift[c];
+                    x[c] = (x[c] - mean[c]) * slope[c] + shift[c];
                 }
                 if let Some(shortcut) = shortcut {
-                    let shortcut = &shortcut[at..at + channels];
+                    let shortcut = &shortcut[row * channels..][..channels];
                     for c in 0..channels {
-                        y[c] += shortcut[c];
+                        x[c] += shortcut[c];
                     }
                 }
                 if relu {
-                    for y in y {
-                        *y = y.at_least(T::zero());
+                    for x in x {
+                        *x = x.at_least(T::zero());
                     }
-                }
-            }
-        },
-    );
-}
-
-/// With `x̂` the normalised input and `g` the gradient behind ReLU:
-/// `d scale = Σ g·x̂`, `d shift = Σ g`, and `dx = slope · (g - mean(g) - x̂·mean(g·x̂))`,
-/// the two means being absent where mean and variance were given (`of_the_batch` is false).
-///
-/// `gradient` becomes `g`. `dx` goes to `result`, or over `gradient` if there is none. Returns `[d scale, d shift]`.
-pub fn backward<T: Element>(
-    x: &[T],
-    normalisation: &Normalisation<T>,
-    open: Open<T>,
-    of_the_batch: bool,
-    gradient: &mut [T],
-    result: Option<&mut [T]>,
-) -> Vec<T> {
-    timed(Kind::NormBackward, || {
-        let channels = normalisation.channels();
-        let sums = close_and_sum(x, normalisation, open, gradient);
-        let (shift, product) = sums.split_at(channels);
-        let rows = (x.len() / channels) as f64;
-        // dx = slope·g + b·(x - mean) + d, with one b and d per channel.
-        let (mut b, mut d) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
-        for c in 0..channels {
-            let inverse = normalisation.inverse_deviation[c];
-            let through_statistics = if of_the_batch { -normalisation.slope[c].to_f64() / rows } else { 0.0 };
-            b.push(T::from_f64(through_statistics * product[c] * inverse * inverse));
-            d.push(T::from_f64(through_statistics * shift[c]));
-        }
-        let (b, d) = (&b[..], &d[..]);
-        let block = block(channels);
-        match result {
-            Some(result) => {
-                let pairs =
-                    result.par_chunks_mut(block).zip(gradient.par_chunks(block)).zip(x.par_chunks(block));
-                pairs.for_each(|((result, gradient), x)| {
-                    result.copy_from_slice(gradient);
-                    combine(x, normalisation, b, d, result);
-                });
-            }
-            None => {
-                let pairs = gradient.par_chunks_mut(block).zip(x.par_chunks(block));
-                pairs.for_each(|(gradient, x)| combine(x, normalisation, b, d, gradient));
-            }
-        }
-        let inverse = &normalisation.inverse_deviation;
-        let scale_gradient =
-            product.iter().zip(inverse).map(|(product, inverse)| T::from_f64(product * inverse));
-        scale_gradient.chain(shift.iter().map(|&sum| T::from_f64(sum))).collect()
-    })
-}
-
-/// Closes `gradient` where ReLU was closed; returns `Σ g` and `Σ g·(x - mean)` per channel.
-fn close_and_sum<T: Element>(
-    x: &[T],
-    normalisation: &Normalisation<T>,
-    open: Open<T>,
-    gradient: &mut [T],
-) -> Vec<f64> {
-    let channels = normalisation.channels();
-    let (mean, slope, shift) =
-        (&normalisation.mean[..channels], &normalisation.slope[..channels], &normalisation.shift[..channels]);
-    let block = block(channels);
-    let blocks: Vec<_> = gradient
-        .par_chunks_mut(block)
-        .zip(x.par_chunks(block))
-        .enumerate()
-        .map(|(number, (gradient, x))| {
-            let start = number * block;
-            two_sums(
-                channels,
-                x.len(),
-                #[inline(always)]
-                |at, sum: &mut [T], product: &mut [T]| {
-                    let x = &x[at..at + channels];
-                    let gradient = &mut gradient[at..at + channels];
-                    match open {
-                        Open::Everywhere => {}
-                        Open::WherePositive(output) => {
-                            let output = &output[start + at..start + at + channels];
-                            for c in 0..channels {
-                                gradient[c] = if output[c] > T::zero() { gradient[c] } else { T::zero() };
-                            }
-                        }
-                        Open::WhereActive => {
-                            for c in 0..channels {
-                                let output = (x[c] - mean[c]) * slope[c] + shift[c];
-                                gradient[c] = if output > T::zero() { gradient[c] } else { T::zero() };
-                            }
-                        }
-                    }
-                    for c in 0..channels {
-                        sum[c] += gradient[c];
-                        product[c] += gradient[c] * (x[c] - mean[c]);
-                    }
-                },
-            )
-        })
-        .collect();
-    ordered_sum(channels, blocks)
-}
-
-/// `gradient ← slope·gradient + b·(x - mean) + d`.
-fn combine<T: Element>(x: &[T], normalisation: &Normalisation<T>, b: &[T], d: &[T], gradient: &mut [T]) {
-    let channels = normalisation.channels();
-    let (mean, slope) = (&normalisation.mean[..channels], &normalisation.slope[..channels]);
-    let (b, d) = (&b[..channels], &d[..channels]);
-    vectorised(
-        #[inline(always)]
-        || {
-            for (row, gradient) in gradient.chunks_exact_mut(channels).enumerate() {
-                let x = &x[row * channels..][..channels];
-                let gradient = &mut gradient[..channels];
-                for c in 0..channels {
-                    gradient[c] = slope[c] * gradient[c] + b[c] * (x[c] - mean[c]) + d[c];
                 }
             }
         },
@@ -279,7 +180,7 @@ fn combine<T: Element>(x: &[T], normalisation: &Normalisation<T>, b: &[T], d: &[
 
 /// Two sums per channel over one block: `add` is called with the offset of every row and adds that row's terms.
 #[inline(always)]
-fn two_sums<T: Element>(
+pub(super) fn two_sums<T: Element>(
     channels: usize,
     length: usize,
     mut add: impl FnMut(usize, &mut [T], &mut [T]),
@@ -310,7 +211,7 @@ fn two_sums<T: Element>(
 }
 
 /// Adds the sums of the blocks in their order.
-fn ordered_sum(channels: usize, blocks: Vec<Vec<f64>>) -> Vec<f64> {
+pub(super) fn ordered_sum(channels: usize, blocks: Vec<Vec<f64>>) -> Vec<f64> {
     let mut total = vec![0.0; 2 * channels];
     for block in blocks {
         for (total, part) in total.iter_mut().zip(block) {

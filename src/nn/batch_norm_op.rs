@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
-use super::batch_norm_kernel::{self as kernel, Moments, Normalisation, Open};
+use super::batch_norm_gradient::{self as gradient_kernel, GradientSums, Open};
+use super::batch_norm_kernel::{self as kernel, Moments, Normalisation};
 use super::element::{Element, contiguous, scratch, unsupported, with_elements, written};
 
 /// Where mean and variance come from.
@@ -58,7 +59,7 @@ impl BatchNormOp {
         if moments.mean.len() != channels {
             bail!("batch norm: expected {} channels, found {channels}", moments.mean.len());
         }
-        let normalisation = Normalisation::new(affine, moments, self.epsilon);
+        let normalisation = Normalisation::new(affine.split_at(affine.len() / 2), moments, self.epsilon);
         let output = written(x.len(), |output| {
             kernel::forward(x, &normalisation, shortcut, self.relu, output);
         });
@@ -86,19 +87,22 @@ impl BatchNormOp {
             with_elements::<T, _>(affine, |affine| {
                 with_elements::<T, _>(y, |y| {
                     with_elements::<T, _>(&gradient.contiguous()?, |gradient| {
-                        let normalisation = Normalisation::new(affine, moments, self.epsilon);
+                        let normalisation =
+                            Normalisation::new(affine.split_at(affine.len() / 2), moments, self.epsilon);
                         let open = if self.relu { Open::WherePositive(y) } else { Open::Everywhere };
                         let mut masked = gradient.to_vec();
                         let mut result = scratch(x.len());
-                        let of_batch = self.of_the_batch;
-                        let of_affine = kernel::backward(
+                        let sums = GradientSums::close(x, &normalisation, open, &mut masked);
+                        let into = Some(&mut result[..]);
+                        gradient_kernel::backward(
                             x,
                             &normalisation,
-                            open,
-                            of_batch,
+                            &sums,
+                            self.of_the_batch,
                             &mut masked,
-                            Some(&mut result),
+                            into,
                         );
+                        let of_affine: Vec<T> = sums.of_affine(&normalisation).collect();
                         (masked, result, of_affine)
                     })
                 })

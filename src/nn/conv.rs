@@ -2,9 +2,12 @@
 
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, Var, WithDType};
 
-use super::conv_kernel;
+use super::buffers::Buffers;
+use super::conv_kernel::{self, as_it_is};
+use super::conv_kernel_gradient::backward_kernel;
 use super::conv_shape::ConvShape;
 use super::element::{Element, contiguous, unsupported, with_elements, written};
+use super::gather::Source;
 use super::init;
 use super::parameters::{FileLayout, Group, Parameter, Role};
 use crate::random::Generator;
@@ -111,7 +114,16 @@ impl Convolution {
         let kernel = contiguous(kernel, kernel_layout)?;
         let shape = self.shape.output_dims();
         let output = written(shape.iter().product(), |output| {
-            conv_kernel::forward(&self.shape, input, kernel, output, false);
+            let (source, domains) = (Source::Map(input), [self.shape.batch]);
+            conv_kernel::forward(
+                &self.shape,
+                source,
+                kernel,
+                output,
+                &domains,
+                &Buffers::default(),
+                as_it_is,
+            );
         });
         let shape = Shape::from(shape.as_slice());
         Ok((T::to_cpu_storage_owned(output), shape))
@@ -129,7 +141,16 @@ impl Convolution {
                 let elements = with_elements::<T, _>(kernel, |kernel| {
                     with_elements::<T, _>(gradient, |gradient| {
                         written(self.shape.input_elements(), |result| {
-                            conv_kernel::backward_input(&self.shape, kernel, gradient, result, false);
+                            conv_kernel::backward_input(
+                                &self.shape,
+                                kernel,
+                                Source::Map(gradient),
+                                result,
+                                false,
+                                &[self.shape.batch],
+                                &Buffers::default(),
+                                as_it_is,
+                            );
                         })
                     })
                 })??;
@@ -140,7 +161,9 @@ impl Convolution {
         let elements = with_elements::<T, _>(input, |input| {
             with_elements::<T, _>(gradient, |gradient| {
                 written(kernel_elements, |result| {
-                    conv_kernel::backward_kernel(&self.shape, input, gradient, result);
+                    let (input, gradient) = (Source::Map(input), Source::Map(gradient));
+                    let domains = [self.shape.batch];
+                    backward_kernel(&self.shape, input, gradient, result, &domains, &Buffers::default());
                 })
             })
         })??;

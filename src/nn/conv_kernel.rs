@@ -1,189 +1,273 @@
-//! Convolution as matrix products over tiles of patches ("im2col" that stays in the cache).
+//! Convolution and the gradient of its input as matrix products over tiles of patches that stay in the cache.
 //!
 //! With `P` the matrix of patches `[positions, patch]`, `W` the kernel `[out, patch]` and `Y` the output
-//! `[positions, out]`: `Y = P Wᵀ`, `dP = dY W`, `dW = dYᵀ P`.
+//! `[positions, out]`: `Y = P Wᵀ`. The gradient of the input is a convolution of the output's gradient with the kernel
+//! turned by 180°; with a stride it is one convolution for each place that a pixel can have between two strides.
+//!
+//! The tiles depend on the shapes alone, never on the number of threads, so every sum is made in the same order: a run
+//! with two threads equals one with a single thread, bit for bit.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::conv_patches::{add_patches, with_buffer, with_patches};
+use super::buffers::Buffers;
 use super::conv_shape::ConvShape;
-use super::element::{Element, scratch, vectorised};
-use super::matrix::{Destination, Matrix, product, product_into};
+use super::element::{Element, vectorised};
+use super::gather::{Gather, Run, Source, with_scratch};
+use super::panels::{Panels, copy_columns, copy_rows};
 use super::profile::{Kind, timed};
+use super::tile_product::{Left, Target, multiply};
 
-/// `Y = P Wᵀ`: the output `[positions, out]`; with `add` it is added to what `output` holds.
-pub fn forward<T: Element>(shape: &ConvShape, input: &[T], kernel: &[T], output: &mut [T], add: bool) {
+/// What is done with a tile of the result while it is in the cache: it gets the domain, the rows of the result and their
+/// elements, and what it returns is handed on in the order of the tiles.
+pub trait Finish<T, R>: Fn(usize, Range<usize>, &mut [T]) -> R + Sync {}
+
+impl<T, R, F: Fn(usize, Range<usize>, &mut [T]) -> R + Sync> Finish<T, R> for F {}
+
+/// Nothing is done with a tile.
+pub fn as_it_is<T>(_: usize, _: Range<usize>, _: &mut [T]) {}
+
+/// Columns of patches that are multiplied at a time: twelve rows of them fit the first-level cache.
+const DEPTH: usize = 320;
+/// Rows of patches lie this far apart, so that they do not compete for the same lines of the cache.
+const ROW: usize = DEPTH + 16;
+
+/// `Y = P Wᵀ`: the output `[positions, out]`. `domains` are the pictures of each domain; no tile reaches over two.
+pub fn forward<T: Element, R: Send>(
+    shape: &ConvShape,
+    source: Source<T>,
+    kernel: &[T],
+    output: &mut [T],
+    domains: &[usize],
+    buffers: &Buffers<T>,
+    finish: impl Finish<T, R>,
+) -> Vec<Vec<R>> {
     timed(Kind::ConvolutionForward, || {
-        convolve(shape, input, kernel, output, add);
-    })
-}
-
-fn convolve<T: Element>(shape: &ConvShape, input: &[T], kernel: &[T], output: &mut [T], add: bool) {
-    let (patch, out) = (shape.patch(), shape.output_channels);
-    let tile = shape.positions_per_tile();
-    output.par_chunks_mut(tile * out).enumerate().for_each(|(number, output)| {
-        let rows = output.len() / out;
-        with_patches(shape, input, number * tile, rows, 0..shape.kernel_height, |patches| {
-            let patches = Matrix::rows(patches, rows, patch);
-            product(output, out, patches, Matrix::rows(kernel, out, patch).transposed(), add);
+        let (patch, out) = (shape.patch(), shape.output_channels);
+        let panels = Panels::new(patch, out, buffers, |columns, width, panel| {
+            copy_columns(columns, width, panel, |column| &kernel[column * patch..][..patch]);
         });
-    });
+        multiply_patches(&Gather::of_input(shape), source, &panels, output, domains, false, finish)
+    })
 }
 
 /// The gradient of the input, in the input's shape; with `add` it is added to what `gradient` holds.
-pub fn backward_input<T: Element>(
+///
+/// `finish` is called where all pixels are computed at once, which is with a stride of 1, else the result is empty.
+#[allow(clippy::too_many_arguments)]
+pub fn backward_input<T: Element, R: Send>(
     shape: &ConvShape,
     kernel: &[T],
-    output_gradient: &[T],
+    output_gradient: Source<T>,
     gradient: &mut [T],
     add: bool,
-) {
+    domains: &[usize],
+    buffers: &Buffers<T>,
+    finish: impl Finish<T, R>,
+) -> Vec<Vec<R>> {
     timed(Kind::ConvolutionInputGradient, || {
-        if shape.is_pointwise() {
-            let (out, inputs) = (shape.output_channels, shape.input_channels);
-            let tile = shape.positions_per_tile();
-            gradient.par_chunks_mut(tile * inputs).enumerate().for_each(|(number, gradient)| {
-                let rows = gradient.len() / inputs;
-                let from = Matrix::rows(&output_gradient[number * tile * out..][..rows * out], rows, out);
-                product(gradient, inputs, from, Matrix::rows(kernel, out, inputs), add);
-            });
-        } else if let Some(transposed) = shape.transposed() {
-            let kernel = transposed_kernel(shape, kernel);
-            convolve(&transposed, output_gradient, &kernel, gradient, add);
-        } else {
-            scatter_patches(shape, kernel, output_gradient, gradient, add);
+        let stride = shape.stride;
+        for place in 0..stride * stride {
+            let phase = Phase::new(shape, [place / stride, place % stride]);
+            let panels = phase.panels(shape, kernel, buffers);
+            if stride == 1 {
+                return multiply_patches(
+                    &phase.gather,
+                    output_gradient,
+                    &panels,
+                    gradient,
+                    domains,
+                    add,
+                    finish,
+                );
+            }
+            phase.add_to(shape, output_gradient, &panels, gradient, add);
         }
+        Vec::new()
     })
 }
 
-/// `dW = dYᵀ P`: the gradient of the kernel `[out, patch]`.
-///
-/// The positions are split into fixed parts whose results are added in order; a tall kernel is also split by its rows.
-pub fn backward_kernel<T: Element>(
-    shape: &ConvShape,
-    input: &[T],
-    output_gradient: &[T],
-    gradient: &mut [T],
-) {
-    timed(Kind::ConvolutionKernelGradient, || {
-        let (patch, out, positions) = (shape.patch(), shape.output_channels, shape.positions());
-        let columns = columns_per_part(shape);
-        let column_parts = patch.div_ceil(columns);
-        let position_parts = (8 / column_parts).clamp(1, 4).min(positions.div_ceil(64));
-        let positions_per_part = positions.div_ceil(position_parts);
-        let mut others: Vec<T> = scratch((position_parts - 1) * out * patch);
-        assert_eq!(gradient.len(), out * patch);
-        let destinations = [Destination::new(gradient), Destination::new(&mut others)];
-        (0..position_parts * column_parts).into_par_iter().for_each(|part| {
-            let (position_part, column_part) = (part / column_parts, part % column_parts);
-            let first_column = column_part * columns;
-            let columns = columns.min(patch - first_column);
-            let end = positions.min((position_part + 1) * positions_per_part);
-            let mut start = position_part * positions_per_part;
-            let mut add = false;
-            while start < end {
-                let rows = shape.positions_per_sum().min(end - start);
-                let gradient =
-                    Matrix::rows(&output_gradient[start * out..][..rows * out], rows, out).transposed();
-                let add_product = |patches: Matrix<T>| {
-                    // SAFETY: parts write disjoint columns of disjoint blocks, the first of `gradient`, the rest of `others`.
-                    unsafe {
-                        let block = match position_part {
-                            0 => destinations[0].at(first_column),
-                            part => destinations[1].at((part - 1) * out * patch + first_column),
-                        };
-                        product_into(block, patch, gradient, patches, add);
-                    }
-                };
-                if shape.is_pointwise() {
-                    let patches = Matrix::rows(&input[start * patch..][..rows * patch], rows, patch);
-                    add_product(patches.columns(first_column, columns));
-                } else {
-                    let row_length = shape.kernel_width * shape.input_channels;
-                    let kernel_rows = first_column / row_length..(first_column + columns) / row_length;
-                    with_patches(shape, input, start, rows, kernel_rows, |patches| {
-                        add_product(Matrix::rows(patches, rows, columns));
-                    });
-                }
-                add = true;
-                start += rows;
+/// The pixels of the input that lie at one place between two strides, and which weights they meet.
+struct Phase {
+    place: [usize; 2],
+    gather: Gather,
+    /// Rows and columns of the kernel, in the order of the gather's pixels.
+    taps: Vec<[usize; 2]>,
+}
+
+impl Phase {
+    fn new(shape: &ConvShape, place: [usize; 2]) -> Self {
+        // Pixel y = stride·i + place got from position o by kernel row k where y + padding = stride·o + k.
+        let of_axis = |place: usize, size: usize| {
+            let taps =
+                (0..size).rev().filter(move |k| (place + shape.padding).abs_diff(*k) % shape.stride == 0);
+            let offset = move |k: usize| {
+                (place as isize + shape.padding as isize - k as isize) / shape.stride as isize
+            };
+            taps.map(move |k| (k, offset(k))).collect::<Vec<_>>()
+        };
+        let rows = of_axis(place[0], shape.kernel_height);
+        let columns = of_axis(place[1], shape.kernel_width);
+        let first = columns.first().map_or(0, |&(_, right)| right);
+        let pixels = columns.len();
+        let count = |place: usize, size: usize| size.saturating_sub(place).div_ceil(shape.stride);
+        let runs = match pixels {
+            0 => Vec::new(),
+            _ => rows.iter().map(|&(_, down)| Run { down, right: first, pixels }).collect(),
+        };
+        Self {
+            place,
+            gather: Gather {
+                runs,
+                grid: [count(place[0], shape.height), count(place[1], shape.width)],
+                stride: 1,
+                map: [shape.output_height, shape.output_width, shape.output_channels],
+            },
+            taps: rows
+                .iter()
+                .flat_map(|&(row, _)| columns.iter().map(move |&(column, _)| [row, column]))
+                .collect(),
+        }
+    }
+
+    /// The kernel's weights as the matrix `[taps · out, in]`.
+    fn panels<'b, T: Element>(
+        &self,
+        shape: &ConvShape,
+        kernel: &[T],
+        buffers: &'b Buffers<T>,
+    ) -> Panels<'b, T> {
+        let (out, inputs) = (shape.output_channels, shape.input_channels);
+        Panels::new(self.taps.len() * out, inputs, buffers, |columns, width, panel| {
+            copy_rows(columns, width, panel, |row| {
+                let [y, x] = self.taps[row / out];
+                let at = ((row % out * shape.kernel_height + y) * shape.kernel_width + x) * inputs;
+                &kernel[at..at + inputs]
+            });
+        })
+    }
+
+    /// Writes the gradient of these pixels, or adds to it.
+    fn add_to<T: Element>(
+        &self,
+        shape: &ConvShape,
+        output_gradient: Source<T>,
+        panels: &Panels<T>,
+        gradient: &mut [T],
+        add: bool,
+    ) {
+        let (gather, channels) = (&self.gather, shape.input_channels);
+        if self.taps.is_empty() && add {
+            return;
+        }
+        let [rows, columns] = gather.grid;
+        let picture = shape.height * shape.width * channels;
+        gradient.par_chunks_mut(picture).enumerate().for_each(|(number, gradient)| {
+            for row in 0..rows {
+                let first = (number * rows + row) * columns;
+                with_scratch(columns * channels, |tile| {
+                    multiply_tile(gather, output_gradient, 0, panels, first..first + columns, tile, false);
+                    let y = row * shape.stride + self.place[0];
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for (column, from) in tile.chunks_exact(channels).enumerate() {
+                                let x = column * shape.stride + self.place[1];
+                                let to = &mut gradient[(y * shape.width + x) * channels..][..channels];
+                                if add {
+                                    for (to, &from) in to.iter_mut().zip(from) {
+                                        *to += from;
+                                    }
+                                } else {
+                                    to.copy_from_slice(from);
+                                }
+                            }
+                        },
+                    );
+                });
             }
         });
-        for part in others.chunks_exact(out * patch) {
-            add_to(gradient, part);
-        }
-    })
-}
-
-/// How many columns of the kernel's gradient one part computes: all, if the kernel is small.
-fn columns_per_part(shape: &ConvShape) -> usize {
-    let patch = shape.patch();
-    if shape.output_channels * patch <= 64 * 1024 {
-        patch
-    } else if shape.is_pointwise() {
-        patch.div_ceil(4).max(64)
-    } else {
-        shape.kernel_width * shape.input_channels
     }
 }
 
-fn add_to<T: Element>(sum: &mut [T], part: &[T]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for (total, &part) in sum.iter_mut().zip(part) {
-                *total += part;
-            }
-        },
-    );
-}
-
-/// `[out, h, w, in]` → `[in, h, w, out]` with the kernel turned by 180°.
-fn transposed_kernel<T: Element>(shape: &ConvShape, kernel: &[T]) -> Vec<T> {
-    let (taps, out, inputs) =
-        (shape.kernel_height * shape.kernel_width, shape.output_channels, shape.input_channels);
-    let mut turned = scratch(kernel.len());
-    turned.par_chunks_mut(taps * out).enumerate().for_each(|(i, turned)| {
-        for tap in 0..taps {
-            let row = &mut turned[(taps - 1 - tap) * out..][..out];
-            for (o, value) in row.iter_mut().enumerate() {
-                *value = kernel[(o * taps + tap) * inputs + i];
-            }
+/// `result (+)= patches · panels`, tile by tile.
+fn multiply_patches<T: Element, R: Send>(
+    gather: &Gather,
+    source: Source<T>,
+    panels: &Panels<T>,
+    result: &mut [T],
+    domains: &[usize],
+    add: bool,
+    finish: impl Finish<T, R>,
+) -> Vec<Vec<R>> {
+    let columns = panels.columns;
+    let mut first = 0;
+    let mut rest = result;
+    let mut tiles = Vec::new();
+    for (domain, pictures) in domains.iter().enumerate() {
+        let rows = pictures * gather.places();
+        for tile in even_parts(rows, tiles_of(rows, panels)) {
+            let (part, behind) = rest.split_at_mut(tile.len() * columns);
+            tiles.push((domain, first + tile.start..first + tile.end, part));
+            rest = behind;
         }
-    });
-    turned
+        first += rows;
+    }
+    let work = |(domain, rows, tile): (usize, Range<usize>, &mut [T])| {
+        multiply_tile(gather, source, domain, panels, rows.clone(), tile, add);
+        (domain, finish(domain, rows, tile))
+    };
+    let done: Vec<(usize, R)> = tiles.into_par_iter().with_max_len(1).map(work).collect();
+    let mut by_domain: Vec<Vec<R>> = domains.iter().map(|_| Vec::new()).collect();
+    for (domain, result) in done {
+        by_domain[domain].push(result);
+    }
+    by_domain
 }
 
-/// `dP = dY W`, then every patch added back to where it came from; one task per picture.
-fn scatter_patches<T: Element>(
-    shape: &ConvShape,
-    kernel: &[T],
-    output_gradient: &[T],
-    gradient: &mut [T],
+/// One tile of the result, `[rows, columns of the panels]`.
+fn multiply_tile<T: Element>(
+    gather: &Gather,
+    source: Source<T>,
+    domain: usize,
+    panels: &Panels<T>,
+    rows: Range<usize>,
+    tile: &mut [T],
     add: bool,
 ) {
-    let (patch, out) = (shape.patch(), shape.output_channels);
-    let positions = shape.output_height * shape.output_width;
-    let picture = shape.height * shape.width * shape.input_channels;
-    gradient.par_chunks_mut(picture).enumerate().for_each(|(n, gradient)| {
-        if !add {
-            gradient.fill(T::zero());
+    if panels.depth == 0 {
+        tile.fill(T::zero());
+        return;
+    }
+    with_scratch(rows.len() * ROW, |patches| {
+        for columns in even_parts(panels.depth, panels.depth.div_ceil(DEPTH)) {
+            gather.fill(source, domain, rows.clone(), columns.clone(), patches, ROW);
+            let left = Left {
+                elements: patches,
+                rows: rows.len(),
+                depth: columns.len(),
+                stride: ROW,
+                by_columns: false,
+            };
+            let target = Target::new(tile, panels.columns);
+            assert!(tile.len() >= rows.len() * panels.columns);
+            // SAFETY: the tile has room for the rows, and only this call knows it.
+            unsafe { multiply(left, panels.from_row(columns.start), target, add || columns.start > 0) };
         }
-        let tile = shape.positions_per_tile().min(positions);
-        with_buffer(tile * patch, |patches| {
-            for start in (0..positions).step_by(tile) {
-                let rows = tile.min(positions - start);
-                let patches = &mut patches[..rows * patch];
-                let from = &output_gradient[(n * positions + start) * out..][..rows * out];
-                product(
-                    patches,
-                    patch,
-                    Matrix::rows(from, rows, out),
-                    Matrix::rows(kernel, out, patch),
-                    false,
-                );
-                add_patches(shape, patches, start, gradient);
-            }
-        });
     });
+}
+
+/// Into how many tiles `rows` rows are cut: patches and result of each stay in the second-level cache, and there are some
+/// for every thread.
+fn tiles_of<T: Element>(rows: usize, panels: &Panels<T>) -> usize {
+    const ELEMENTS: usize = 100_000;
+    const FEWEST_ROWS: usize = 24;
+    let at_most = (ELEMENTS / (panels.depth.min(DEPTH) + panels.columns)).clamp(2 * FEWEST_ROWS, 512);
+    rows.div_ceil(at_most).max(8.min(rows.div_ceil(FEWEST_ROWS)))
+}
+
+/// `0..whole` in `parts` parts whose lengths differ by at most one.
+pub fn even_parts(whole: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..parts).map(move |part| whole * part / parts..whole * (part + 1) / parts)
 }

@@ -91,35 +91,4 @@ impl ConvShape {
     pub fn input_elements(&self) -> usize {
         self.batch * self.height * self.width * self.input_channels
     }
-
-    /// Whether the input, as it lies in memory, already is the matrix of patches.
-    pub fn is_pointwise(&self) -> bool {
-        self.kernel_height == 1 && self.kernel_width == 1 && self.stride == 1 && self.padding == 0
-    }
-
-    /// The convolution that turns the output's gradient into the input's, if there is one (stride 1).
-    pub fn transposed(&self) -> Option<Self> {
-        let pads = self.kernel_height == self.kernel_width && self.padding < self.kernel_height;
-        (self.stride == 1 && pads).then(|| Self {
-            height: self.output_height,
-            width: self.output_width,
-            input_channels: self.output_channels,
-            output_height: self.height,
-            output_width: self.width,
-            output_channels: self.input_channels,
-            padding: self.kernel_height - 1 - self.padding,
-            ..*self
-        })
-    }
-
-    /// Positions that are handled together: many, since each product packs the whole kernel anew; few enough that their
-    /// patches stay in the cache that the cores share; and at least four pieces for the threads.
-    pub fn positions_per_tile(&self) -> usize {
-        self.positions_per_sum().min(self.positions().div_ceil(4)).max(16)
-    }
-
-    /// Positions that one product sums over.
-    pub fn positions_per_sum(&self) -> usize {
-        (768 * 1024 / self.patch()).clamp(192, 2048)
-    }
 }

@@ -2,8 +2,10 @@
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, WithDType, bail};
 
+use super::lanes::Lanes;
+
 /// A float type that our layers compute in: f32 to train, f64 to check gradients and the golden cases.
-pub trait Element: WithDType {
+pub trait Element: WithDType + Lanes {
     /// The larger of two numbers, and NaN if either is: a broken value must stay visible.
     #[inline(always)]
     #[allow(clippy::eq_op)]

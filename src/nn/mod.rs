@@ -3,20 +3,24 @@
 //! Activations are NHWC, `[batch, height, width, channels]`: a 1×1 convolution is then one matrix product.
 
 pub mod batch_norm;
+pub(crate) mod batch_norm_gradient;
 pub(crate) mod batch_norm_kernel;
 mod batch_norm_op;
 pub(crate) mod buffers;
 pub mod conv;
 pub(crate) mod conv_kernel;
-mod conv_patches;
+pub(crate) mod conv_kernel_gradient;
 pub(crate) mod conv_shape;
 pub mod element;
+pub(crate) mod gather;
 pub mod grad_reverse;
 pub mod init;
+mod lanes;
 pub mod linear;
-mod matrix;
 pub mod max_pool;
+mod panels;
 pub mod parameters;
 pub mod profile;
 pub mod schedule;
 pub mod sgd;
+mod tile_product;

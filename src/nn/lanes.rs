@@ -1,0 +1,75 @@
+//! Vector instructions over f32 and f64, so that a kernel is written once for all processors.
+//!
+//! The crate `pulp` picks AVX-512, AVX2 or NEON at run time; [`Lanes`] lets one generic function serve both element types.
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// An element type whose values a processor handles several at a time.
+pub trait Lanes: Copy + Default + Send + Sync + 'static {
+    /// As many values as fit one register.
+    type Vector<S: Simd>: Copy;
+
+    /// How many that are.
+    fn lanes<S: Simd>() -> usize;
+    /// The same value in every lane.
+    fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
+    /// `a + b`
+    fn sum<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// `a · b + c`, rounded once where the processor can.
+    fn multiply_add<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        c: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+}
+
+macro_rules! lanes {
+    ($element:ty, $vector:ident, $lanes:ident, $splat:ident, $sum:ident, $multiply_add:ident) => {
+        impl Lanes for $element {
+            type Vector<S: Simd> = S::$vector;
+
+            #[inline(always)]
+            fn lanes<S: Simd>() -> usize {
+                S::$lanes
+            }
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S> {
+                simd.$splat(value)
+            }
+
+            #[inline(always)]
+            fn sum<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
+                simd.$sum(a, b)
+            }
+
+            #[inline(always)]
+            fn multiply_add<S: Simd>(
+                simd: S,
+                a: Self::Vector<S>,
+                b: Self::Vector<S>,
+                c: Self::Vector<S>,
+            ) -> Self::Vector<S> {
+                simd.$multiply_add(a, b, c)
+            }
+        }
+    };
+}
+
+lanes!(f32, f32s, F32_LANES, splat_f32s, add_f32s, mul_add_e_f32s);
+lanes!(f64, f64s, F64_LANES, splat_f64s, add_f64s, mul_add_e_f64s);
+
+/// How many values of `T` fit one register of this processor.
+pub fn lanes_here<T: Lanes>() -> usize {
+    struct Count<T>(std::marker::PhantomData<T>);
+    impl<T: Lanes> WithSimd for Count<T> {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            T::lanes::<S>()
+        }
+    }
+    Arch::new().dispatch(Count::<T>(std::marker::PhantomData))
+}
