@@ -166,13 +166,23 @@ impl<T: Element> Pass<'_, T> {
         closing: Option<&Closing<T>>,
     ) -> Vec<GradientSums> {
         let (shape, domains) = (&convolved.shape, &self.plan.domains);
-        let (kernel, source) = (self.tensors[unit.number].kernel, Source::Map(gradient));
+        let kernel = self.tensors[unit.number].kernel;
         let Some(closing) = closing else {
-            conv::backward_input(shape, kernel, source, of_input, add, domains, self.buffers, conv::as_it_is);
+            conv::backward_input(
+                shape,
+                kernel,
+                gradient,
+                of_input,
+                add,
+                domains,
+                self.buffers,
+                conv::as_it_is,
+            );
             return Vec::new();
         };
         let finish = |domain, rows, tile: &mut [T]| closing.close_tile(domain, rows, tile);
-        let tiles = conv::backward_input(shape, kernel, source, of_input, add, domains, self.buffers, finish);
+        let tiles =
+            conv::backward_input(shape, kernel, gradient, of_input, add, domains, self.buffers, finish);
         if tiles.is_empty() {
             return self.close(closing, of_input); // a stride: the pixels were not computed at once
         }
@@ -188,7 +198,7 @@ impl<T: Element> Pass<'_, T> {
         result: &mut [Gradients<T>],
     ) {
         let mut of_kernel = scratch(self.tensors[unit.number].kernel.len());
-        let (gradient, domains) = (Source::Map(gradient), &self.plan.domains);
+        let domains = &self.plan.domains;
         backward_kernel(&convolved.shape, source, gradient, &mut of_kernel, domains, self.buffers);
         result[unit.number].kernel = of_kernel;
     }

@@ -158,7 +158,7 @@ impl<T: Element> Pass<'_, T> {
         reader: &Unit,
         read: impl FnOnce(Source<T>) -> R,
     ) -> R {
-        if reader.is_pointwise() {
+        if reader.can_normalise_its_input(&convolved.shape.output_dims()) {
             return read(Source::Active(&convolved.output, &self.normalisations(before, convolved)));
         }
         let active = self.activate(before, convolved, None, true);

@@ -1,6 +1,8 @@
 //! What one pass through a residual network has to know: its units, and where their tensors lie.
 
 use crate::nn::batch_norm_kernel::Moments;
+use crate::nn::conv_kernel;
+use crate::nn::conv_shape::ConvShape;
 
 /// A convolution and the batch norm behind it.
 pub(super) struct Unit {
@@ -15,9 +17,10 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// Whether it reads every number of its input exactly once.
-    pub fn is_pointwise(&self) -> bool {
-        self.kernel_dims[1..3] == [1, 1] && self.stride == 1 && self.padding == 0
+    /// Whether its convolution normalises its input while it reads it, given maps of `dims`.
+    pub fn can_normalise_its_input(&self, dims: &[usize]) -> bool {
+        ConvShape::new(dims, &self.kernel_dims, self.stride, self.padding)
+            .is_ok_and(|shape| conv_kernel::can_normalise_its_input(&shape))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Rows are cut into fixed blocks whose sums are added in order, in f64: the result does not depend on the number of
 //! threads, and the variance of a channel far from zero does not cancel.
 
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::element::{Element, vectorised};
@@ -45,6 +46,15 @@ impl<T: Element> Normalisation<T> {
     /// Channels.
     pub fn channels(&self) -> usize {
         self.mean.len()
+    }
+
+    /// `relu(norm(x))` of as many channels as fit a register, from `channel` on.
+    #[inline(always)]
+    pub fn activate_lanes<S: Simd>(&self, simd: S, channel: usize, x: T::Vector<S>) -> T::Vector<S> {
+        let constant = |of: &[T]| T::load(simd, &of[channel..]);
+        let centred = T::difference(simd, x, constant(&self.mean));
+        let normalised = T::multiply_add(simd, centred, constant(&self.slope), constant(&self.shift));
+        T::positive_part(simd, normalised)
     }
 
     /// `relu(norm(x))` of some channels of one pixel.

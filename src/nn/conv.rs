@@ -144,7 +144,7 @@ impl Convolution {
                             conv_kernel::backward_input(
                                 &self.shape,
                                 kernel,
-                                Source::Map(gradient),
+                                gradient,
                                 result,
                                 false,
                                 &[self.shape.batch],
@@ -161,7 +161,7 @@ impl Convolution {
         let elements = with_elements::<T, _>(input, |input| {
             with_elements::<T, _>(gradient, |gradient| {
                 written(kernel_elements, |result| {
-                    let (input, gradient) = (Source::Map(input), Source::Map(gradient));
+                    let input = Source::Map(input);
                     let domains = [self.shape.batch];
                     backward_kernel(&self.shape, input, gradient, result, &domains, &Buffers::default());
                 })

@@ -13,11 +13,13 @@ use rayon::prelude::*;
 
 use super::buffers::Buffers;
 use super::conv_shape::ConvShape;
+use super::conv_winograd;
 use super::element::{Element, vectorised};
 use super::gather::{Gather, Run, Source, with_scratch};
 use super::panels::{Panels, copy_columns, copy_rows};
 use super::profile::{Kind, timed};
 use super::tile_product::{Left, Target, multiply};
+use super::winograd::{self, Strips};
 
 /// What is done with a tile of the result while it is in the cache: it gets the domain, the rows of the result and their
 /// elements, and what it returns is handed on in the order of the tiles.
@@ -27,6 +29,11 @@ impl<T, R, F: Fn(usize, Range<usize>, &mut [T]) -> R + Sync> Finish<T, R> for F 
 
 /// Nothing is done with a tile.
 pub fn as_it_is<T>(_: usize, _: Range<usize>, _: &mut [T]) {}
+
+/// Whether the convolution takes a [`Source::Active`]: one that reads its input once, or transforms it anyway.
+pub fn can_normalise_its_input(shape: &ConvShape) -> bool {
+    winograd::applies(shape) || Gather::of_input(shape).is_the_map()
+}
 
 /// Columns of patches that are multiplied at a time: twelve rows of them fit the first-level cache.
 const DEPTH: usize = 320;
@@ -44,6 +51,11 @@ pub fn forward<T: Element, R: Send>(
     finish: impl Finish<T, R>,
 ) -> Vec<Vec<R>> {
     timed(Kind::ConvolutionForward, || {
+        if winograd::applies(shape) {
+            let kernel = conv_winograd::kernel_forward(shape, kernel, buffers);
+            let strips = Strips::of(shape);
+            return conv_winograd::convolve(strips, source, &kernel, output, domains, false, finish);
+        }
         let (patch, out) = (shape.patch(), shape.output_channels);
         let panels = Panels::new(patch, out, buffers, |columns, width, panel| {
             copy_columns(columns, width, panel, |column| &kernel[column * patch..][..patch]);
@@ -59,7 +71,7 @@ pub fn forward<T: Element, R: Send>(
 pub fn backward_input<T: Element, R: Send>(
     shape: &ConvShape,
     kernel: &[T],
-    output_gradient: Source<T>,
+    output_gradient: &[T],
     gradient: &mut [T],
     add: bool,
     domains: &[usize],
@@ -67,6 +79,11 @@ pub fn backward_input<T: Element, R: Send>(
     finish: impl Finish<T, R>,
 ) -> Vec<Vec<R>> {
     timed(Kind::ConvolutionInputGradient, || {
+        if winograd::applies(shape) {
+            let kernel = conv_winograd::kernel_backward(shape, kernel, buffers);
+            let (strips, source) = (Strips::of(shape), Source::Map(output_gradient));
+            return conv_winograd::convolve(strips, source, &kernel, gradient, domains, add, finish);
+        }
         let stride = shape.stride;
         for place in 0..stride * stride {
             let phase = Phase::new(shape, [place / stride, place % stride]);
@@ -74,7 +91,7 @@ pub fn backward_input<T: Element, R: Send>(
             if stride == 1 {
                 return multiply_patches(
                     &phase.gather,
-                    output_gradient,
+                    Source::Map(output_gradient),
                     &panels,
                     gradient,
                     domains,
@@ -152,7 +169,7 @@ impl Phase {
     fn add_to<T: Element>(
         &self,
         shape: &ConvShape,
-        output_gradient: Source<T>,
+        output_gradient: &[T],
         panels: &Panels<T>,
         gradient: &mut [T],
         add: bool,
@@ -167,7 +184,8 @@ impl Phase {
             for row in 0..rows {
                 let first = (number * rows + row) * columns;
                 with_scratch(columns * channels, |tile| {
-                    multiply_tile(gather, output_gradient, 0, panels, first..first + columns, tile, false);
+                    let (source, places) = (Source::Map(output_gradient), first..first + columns);
+                    multiply_tile(gather, source, 0, panels, places, tile, false);
                     let y = row * shape.stride + self.place[0];
                     vectorised(
                         #[inline(always)]

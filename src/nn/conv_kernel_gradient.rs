@@ -7,11 +7,13 @@ use rayon::prelude::*;
 use super::buffers::Buffers;
 use super::conv_kernel::even_parts;
 use super::conv_shape::ConvShape;
+use super::conv_winograd_gradient;
 use super::element::{Element, vectorised};
 use super::gather::{Gather, Run, Source, with_scratch};
 use super::panels::Panelled;
 use super::profile::{Kind, timed};
 use super::tile_product::{Left, Target, multiply};
+use super::winograd;
 
 /// Positions that one product sums over.
 const POSITIONS: usize = 128;
@@ -39,13 +41,25 @@ struct Part {
 pub fn backward_kernel<T: Element>(
     shape: &ConvShape,
     source: Source<T>,
-    output_gradient: Source<T>,
+    output_gradient: &[T],
     gradient: &mut [T],
     domains: &[usize],
     buffers: &Buffers<T>,
 ) {
     timed(Kind::ConvolutionKernelGradient, || {
+        if winograd::applies(shape) {
+            conv_winograd_gradient::backward_kernel(
+                shape,
+                source,
+                output_gradient,
+                gradient,
+                domains,
+                buffers,
+            );
+            return;
+        }
         let gather = Gather::of_input(shape);
+        let output_gradient = Source::Map(output_gradient);
         let (patch, out) = (gather.depth(), shape.output_channels);
         let blocks = blocks_of_positions(&gather, domains);
         let (column_parts, row_parts) = (patch.div_ceil(COLUMNS), out.div_ceil(ROWS));

@@ -15,6 +15,10 @@ pub trait Lanes: Copy + Default + Send + Sync + 'static {
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
     /// `a + b`
     fn sum<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// `a - b`
+    fn difference<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// The larger of `a` and 0; NaN stays NaN.
+    fn positive_part<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
     /// `a · b + c`, rounded once where the processor can.
     fn multiply_add<S: Simd>(
         simd: S,
@@ -22,10 +26,31 @@ pub trait Lanes: Copy + Default + Send + Sync + 'static {
         b: Self::Vector<S>,
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
+
+    /// The first values of a slice.
+    ///
+    /// Panics if the slice is shorter than a register.
+    #[inline(always)]
+    fn load<S: Simd>(_: S, from: &[Self]) -> Self::Vector<S> {
+        assert!(from.len() >= Self::lanes::<S>());
+        // SAFETY: a register's worth of values is there, and any bits are a value.
+        unsafe { from.as_ptr().cast::<Self::Vector<S>>().read_unaligned() }
+    }
+
+    /// Writes to the beginning of a slice.
+    ///
+    /// Panics if the slice is shorter than a register.
+    #[inline(always)]
+    fn store<S: Simd>(_: S, vector: Self::Vector<S>, to: &mut [Self]) {
+        assert!(to.len() >= Self::lanes::<S>());
+        // SAFETY: there is room for a register's worth of values.
+        unsafe { to.as_mut_ptr().cast::<Self::Vector<S>>().write_unaligned(vector) }
+    }
 }
 
 macro_rules! lanes {
-    ($element:ty, $vector:ident, $lanes:ident, $splat:ident, $sum:ident, $multiply_add:ident) => {
+    ($element:ty, $vector:ident, $lanes:ident, $splat:ident, $sum:ident, $difference:ident, $less:ident, $select:ident,
+     $multiply_add:ident) => {
         impl Lanes for $element {
             type Vector<S: Simd> = S::$vector;
 
@@ -45,6 +70,17 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            fn difference<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
+                simd.$difference(a, b)
+            }
+
+            #[inline(always)]
+            fn positive_part<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S> {
+                let zero = simd.$splat(0.0);
+                simd.$select(simd.$less(a, zero), zero, a)
+            }
+
+            #[inline(always)]
             fn multiply_add<S: Simd>(
                 simd: S,
                 a: Self::Vector<S>,
@@ -57,8 +93,8 @@ macro_rules! lanes {
     };
 }
 
-lanes!(f32, f32s, F32_LANES, splat_f32s, add_f32s, mul_add_e_f32s);
-lanes!(f64, f64s, F64_LANES, splat_f64s, add_f64s, mul_add_e_f64s);
+lanes!(f32, f32s, F32_LANES, splat_f32s, add_f32s, sub_f32s, less_than_f32s, select_f32s, mul_add_e_f32s);
+lanes!(f64, f64s, F64_LANES, splat_f64s, add_f64s, sub_f64s, less_than_f64s, select_f64s, mul_add_e_f64s);
 
 /// How many values of `T` fit one register of this processor.
 pub fn lanes_here<T: Lanes>() -> usize {
