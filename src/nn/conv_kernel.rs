@@ -289,3 +289,75 @@ fn tiles_of<T: Element>(rows: usize, panels: &Panels<T>) -> usize {
 pub fn even_parts(whole: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     (0..parts).map(move |part| whole * part / parts..whole * (part + 1) / parts)
 }
+
+#[cfg(test)]
+mod speed {
+    use super::*;
+    #[test]
+    #[ignore]
+    fn speed() {
+        let buffers = Buffers::<f32>::default();
+        for (name, h, cin, cout, k, s, count) in [
+            ("stem", 224, 3, 64, 7, 2, 1),
+            ("1a", 56, 64, 64, 1, 1, 1),
+            ("1b", 56, 64, 64, 3, 1, 3),
+            ("1c", 56, 64, 256, 1, 1, 4),
+            ("1d", 56, 256, 64, 1, 1, 2),
+            ("2a", 56, 256, 128, 1, 1, 1),
+            ("2b", 56, 128, 128, 3, 2, 1),
+            ("2ds", 56, 256, 512, 1, 2, 1),
+            ("2c", 28, 128, 512, 1, 1, 4),
+            ("2d", 28, 512, 128, 1, 1, 3),
+            ("2e", 28, 128, 128, 3, 1, 3),
+            ("3a", 28, 512, 256, 1, 1, 1),
+            ("3b", 28, 256, 256, 3, 2, 1),
+            ("3ds", 28, 512, 1024, 1, 2, 1),
+            ("3c", 14, 256, 1024, 1, 1, 6),
+            ("3d", 14, 1024, 256, 1, 1, 5),
+            ("3e", 14, 256, 256, 3, 1, 5),
+            ("4a", 14, 1024, 512, 1, 1, 1),
+            ("4b", 14, 512, 512, 3, 2, 1),
+            ("4ds", 14, 1024, 2048, 1, 2, 1),
+            ("4c", 7, 512, 2048, 1, 1, 3),
+            ("4d", 7, 2048, 512, 1, 1, 2),
+            ("4e", 7, 512, 512, 3, 1, 2),
+        ] {
+            let shape = ConvShape::new(&[16, h, h, cin], &[cout, k, k, cin], s, k / 2).unwrap();
+            let x = vec![0.5f32; shape.input_elements()];
+            let w = vec![0.5f32; cout * shape.patch()];
+            let mut y = vec![0f32; shape.positions() * cout];
+            let mut dx = x.clone();
+            let mut dw = w.clone();
+            let flops = 2e-9 * (shape.positions() * shape.patch() * cout) as f64;
+            let mut best = [f64::MAX; 3];
+            for _ in 0..4 {
+                let t = std::time::Instant::now();
+                forward(&shape, Source::Map(&x), &w, &mut y, &[8, 8], &buffers, as_it_is);
+                best[0] = best[0].min(t.elapsed().as_secs_f64());
+                let t = std::time::Instant::now();
+                backward_input(&shape, &w, &y, &mut dx, false, &[8, 8], &buffers, as_it_is);
+                best[1] = best[1].min(t.elapsed().as_secs_f64());
+                let t = std::time::Instant::now();
+                crate::nn::conv_kernel_gradient::backward_kernel(
+                    &shape,
+                    Source::Map(&x),
+                    &y,
+                    &mut dw,
+                    &[8, 8],
+                    &buffers,
+                );
+                best[2] = best[2].min(t.elapsed().as_secs_f64());
+            }
+            println!(
+                "{name:5} x{count} {h:3} {cin:4} {cout:4} {k} {s}: fwd {:6.2} ms {:4.0} GF/s  dx {:6.2} ms {:4.0}  dw {:6.2} ms {:4.0}   total {:.1}",
+                best[0] * 1e3,
+                flops / best[0],
+                best[1] * 1e3,
+                flops / best[1],
+                best[2] * 1e3,
+                flops / best[2],
+                count as f64 * (best[0] + best[1] + best[2]) * 1e3
+            );
+        }
+    }
+}

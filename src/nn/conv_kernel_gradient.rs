@@ -16,11 +16,11 @@ use super::tile_product::{Left, Target, multiply};
 use super::winograd;
 
 /// Positions that one product sums over.
-const POSITIONS: usize = 128;
+const POSITIONS: usize = 192;
 /// Columns of the kernel's gradient that are computed together.
 const COLUMNS: usize = 320;
 /// Rows of it that are computed together.
-const ROWS: usize = 512;
+const ROWS: usize = 256;
 /// Rows in scratch memory are longer by this: for the last panel, and so that they use different lines of the cache.
 const GAP: usize = 48;
 /// At least this many parts are computed side by side.

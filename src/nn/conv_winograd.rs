@@ -11,7 +11,7 @@ use super::element::{Element, vectorised};
 use super::gather::{Source, with_scratch};
 use super::panels::Panels;
 use super::tile_product::{Left, Target, multiply};
-use super::winograd::{POINTS, Points, Strips, TransformInput, TransformProduct, transform_kernel};
+use super::winograd::{CHANNELS, POINTS, Points, Strips, TransformInput, TransformProduct, transform_kernel};
 
 /// The transformed kernel, point after point `[in, out]`.
 pub fn kernel_forward<'b, T: Element>(
@@ -21,20 +21,44 @@ pub fn kernel_forward<'b, T: Element>(
 ) -> Panels<'b, T> {
     let inputs = shape.input_channels;
     Panels::new(POINTS * inputs, shape.output_channels, buffers, |columns, width, panel| {
-        vectorised(
-            #[inline(always)]
-            || {
-                for (number, out) in columns.clone().enumerate() {
-                    let kernel = &kernel[out * 9 * inputs..][..9 * inputs];
-                    for input in 0..inputs {
-                        let points = transform_kernel(|y, x| kernel[(3 * y + x) * inputs + input]);
-                        for (point, value) in points.into_iter().enumerate() {
-                            panel[(point * inputs + input) * width + number] = value;
+        // A few inputs at a time: the panel is written row after row, from sums that lie in the cache.
+        let mut block = vec![[[T::zero(); CHANNELS]; POINTS]; width];
+        for first in (0..inputs).step_by(CHANNELS) {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (out, block) in columns.clone().zip(&mut block) {
+                        let kernel = &kernel[out * 9 * inputs..][..9 * inputs];
+                        let row = |tap: usize| &kernel[tap * inputs + first..][..CHANNELS];
+                        let taps: [&[T]; 9] = std::array::from_fn(row);
+                        for input in 0..CHANNELS {
+                            let points = transform_kernel([
+                                taps[0][input],
+                                taps[1][input],
+                                taps[2][input],
+                                taps[3][input],
+                                taps[4][input],
+                                taps[5][input],
+                                taps[6][input],
+                                taps[7][input],
+                                taps[8][input],
+                            ]);
+                            for (block, value) in block.iter_mut().zip(points) {
+                                block[input] = value;
+                            }
                         }
                     }
-                }
-            },
-        );
+                    for point in 0..POINTS {
+                        for input in 0..CHANNELS {
+                            let row = &mut panel[(point * inputs + first + input) * width..][..width];
+                            for (to, from) in row.iter_mut().zip(&block) {
+                                *to = from[point][input];
+                            }
+                        }
+                    }
+                },
+            );
+        }
     })
 }
 
@@ -51,10 +75,29 @@ pub fn kernel_backward<'b, T: Element>(
             || {
                 for out in 0..outs {
                     let kernel = &kernel[out * 9 * inputs..][..9 * inputs];
-                    for (number, input) in columns.clone().enumerate() {
-                        let points = transform_kernel(|y, x| kernel[(8 - 3 * y - x) * inputs + input]);
-                        for (point, value) in points.into_iter().enumerate() {
-                            panel[(point * outs + out) * width + number] = value;
+                    let row = |tap: usize| &kernel[tap * inputs..][columns.clone()];
+                    let taps: [&[T]; 9] = std::array::from_fn(row);
+                    let mut block = [[T::zero(); CHANNELS]; POINTS];
+                    for first in (0..columns.len()).step_by(CHANNELS) {
+                        let taps = taps.map(|tap| &tap[first..first + CHANNELS]);
+                        for input in 0..CHANNELS {
+                            let points = transform_kernel([
+                                taps[8][input],
+                                taps[7][input],
+                                taps[6][input],
+                                taps[5][input],
+                                taps[4][input],
+                                taps[3][input],
+                                taps[2][input],
+                                taps[1][input],
+                                taps[0][input],
+                            ]);
+                            for (block, value) in block.iter_mut().zip(points) {
+                                block[input] = value;
+                            }
+                        }
+                        for (point, block) in block.iter().enumerate() {
+                            panel[(point * outs + out) * width + first..][..CHANNELS].copy_from_slice(block);
                         }
                     }
                 }

@@ -3,6 +3,8 @@
 //!
 //! [`conv_winograd`]: super::conv_winograd
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::buffers::Buffers;
@@ -12,14 +14,27 @@ use super::element::{Element, vectorised};
 use super::gather::{Source, with_scratch};
 use super::panels::Panelled;
 use super::tile_product::{Left, Target, multiply};
-use super::winograd::{POINTS, Points, Strips, TransformGradient, TransformInput, transform_kernel_back};
+use super::winograd::{
+    CHANNELS, POINTS, Points, Strips, TransformGradient, TransformInput, transform_kernel_back,
+};
 
 /// Patches whose products are added at a time.
 const PATCHES: usize = 112;
+/// Rows of the gradient that are computed together: their sums stay in the second-level cache.
+const ROWS: usize = 64;
+/// At least this many parts are computed side by side.
+const PARTS: usize = 8;
+
+/// Some rows of the gradient over some strips of the pictures.
+struct Part {
+    /// Each with its domain, few enough to be transformed at a time.
+    strips: Vec<(usize, Range<usize>)>,
+    rows: Range<usize>,
+}
 
 /// `dW`, `[out, 3, 3, in]`.
 ///
-/// The pictures are cut into fixed parts with a sum each; the sums are added in order.
+/// A large kernel is cut into rows; for a small one the pictures are cut into fixed parts, whose sums are added in order.
 pub fn backward_kernel<T: Element>(
     shape: &ConvShape,
     source: Source<T>,
@@ -30,66 +45,42 @@ pub fn backward_kernel<T: Element>(
 ) {
     let (inputs, outs) = (shape.input_channels, shape.output_channels);
     let strips = Strips::of(shape);
-    // A large kernel has large sums: two of them, else four.
-    let sums: usize = if outs * inputs > 256 * 256 { 2 } else { 4 };
-    let per_domain = sums.div_ceil(domains.len());
+    let blocks = blocks_of_strips(strips, domains);
+    let row_parts = outs.div_ceil(ROWS);
+    let position_parts = PARTS.div_ceil(row_parts).min(blocks.len()).max(1);
     let mut parts = Vec::new();
-    let mut first = 0;
-    for (domain, pictures) in domains.iter().enumerate() {
-        let count = pictures * strips.per_picture();
-        for part in even_parts(count, per_domain.min(count)) {
-            parts.push((domain, first + part.start..first + part.end));
+    for blocks_of_part in even_parts(blocks.len(), position_parts) {
+        for rows in even_parts(outs / CHANNELS, row_parts.min(outs / CHANNELS)) {
+            let rows = rows.start * CHANNELS..rows.end * CHANNELS;
+            parts.push(Part { strips: blocks[blocks_of_part.clone()].to_vec(), rows });
         }
-        first += count;
     }
-    let size = POINTS * outs * inputs;
-    let mut sums = buffers.take(parts.len() * size);
-    sums.par_chunks_mut(size).zip(parts).with_max_len(1).for_each(|(sum, (domain, part))| {
-        let at_a_time = (PATCHES / strips.patches()).clamp(1, part.len());
-        let patches = at_a_time * strips.patches();
-        with_scratch(Points::<T>::length(patches, outs), |left| {
-            with_scratch(Points::<T>::length(patches, inputs), |right| {
-                let mut left = Points::new(left, patches, outs);
-                let mut right = Points::new(right, patches, inputs);
-                for block in even_parts(part.len(), part.len().div_ceil(at_a_time)) {
-                    let chosen = part.start + block.start..part.start + block.end;
-                    let points = &mut left;
-                    TransformGradient {
-                        strips,
-                        chosen: chosen.clone(),
-                        gradient: output_gradient,
-                        channels: outs,
-                        points,
-                    }
-                    .run();
-                    let points = &mut right;
-                    TransformInput { strips, chosen, source, domain, channels: inputs, points }.run();
-                    for point in 0..POINTS {
-                        let factor = Left {
-                            elements: left.point(point),
-                            rows: outs,
-                            depth: block.len() * strips.patches(),
-                            stride: left.stride,
-                            by_columns: true,
-                        };
-                        let panels = Panelled::in_place(right.point(point), right.stride, inputs);
-                        let target = &mut sum[point * outs * inputs..][..outs * inputs];
-                        // SAFETY: the target is a matrix `[out, in]`, and only this part knows it.
-                        unsafe { multiply(factor, panels, Target::new(target, inputs), block.start > 0) };
-                    }
-                }
-            });
-        });
+    let mut sums = buffers.take(position_parts * POINTS * outs * inputs);
+    let mut rest = &mut sums[..];
+    let mut work = Vec::new();
+    for part in parts {
+        let (sum, behind) = rest.split_at_mut(POINTS * part.rows.len() * inputs);
+        work.push((part, sum));
+        rest = behind;
+    }
+    work.par_iter_mut().with_max_len(1).for_each(|(part, sum)| {
+        add_products(strips, part, source, output_gradient, [outs, inputs], sum);
     });
     gradient.par_chunks_mut(9 * inputs).enumerate().for_each(|(out, gradient)| {
+        let mut of_row = Vec::with_capacity(position_parts);
+        for (part, sum) in &work {
+            if part.rows.contains(&out) {
+                of_row.push((out - part.rows.start, part.rows.len(), &**sum));
+            }
+        }
         vectorised(
             #[inline(always)]
             || {
                 for input in 0..inputs {
                     let mut points = [T::zero(); POINTS];
-                    for sum in sums.chunks_exact(size) {
+                    for &(row, rows, sum) in &of_row {
                         for (point, total) in points.iter_mut().enumerate() {
-                            *total += sum[(point * outs + out) * inputs + input];
+                            *total += sum[(point * rows + row) * inputs + input];
                         }
                     }
                     for (tap, value) in transform_kernel_back(points).into_iter().enumerate() {
@@ -99,5 +90,72 @@ pub fn backward_kernel<T: Element>(
             },
         );
     });
+    drop(work);
     buffers.give(sums);
+}
+
+/// Strips a few at a time, with their domain.
+fn blocks_of_strips(strips: Strips, domains: &[usize]) -> Vec<(usize, Range<usize>)> {
+    let mut blocks = Vec::new();
+    let mut first = 0;
+    for (domain, pictures) in domains.iter().enumerate() {
+        let count = pictures * strips.per_picture();
+        let at_a_time = (PATCHES / strips.patches()).max(1);
+        for block in even_parts(count, count.div_ceil(at_a_time)) {
+            blocks.push((domain, first + block.start..first + block.end));
+        }
+        first += count;
+    }
+    blocks
+}
+
+/// `sum = Σ (A dY Aᵀ) ⊙ (Bᵀ d B)` over the part's strips: for each point a matrix `[rows, in]`.
+fn add_products<T: Element>(
+    strips: Strips,
+    part: &Part,
+    source: Source<T>,
+    output_gradient: &[T],
+    [outs, inputs]: [usize; 2],
+    sum: &mut [T],
+) {
+    let rows = part.rows.len();
+    let most = part.strips.iter().map(|(_, strips)| strips.len()).max().unwrap_or(0) * strips.patches();
+    with_scratch(Points::<T>::length(most, rows), |left| {
+        with_scratch(Points::<T>::length(most, inputs), |right| {
+            let mut left = Points::new(left, most, rows);
+            let mut right = Points::new(right, most, inputs);
+            for (number, (domain, chosen)) in part.strips.iter().enumerate() {
+                TransformGradient {
+                    strips,
+                    chosen: chosen.clone(),
+                    gradient: output_gradient,
+                    channels: outs,
+                    chosen_channels: part.rows.clone(),
+                    points: &mut left,
+                }
+                .run();
+                TransformInput {
+                    strips,
+                    chosen: chosen.clone(),
+                    source,
+                    domain: *domain,
+                    channels: inputs,
+                    points: &mut right,
+                }
+                .run();
+                for (point, sum) in sum.chunks_exact_mut(rows * inputs).enumerate() {
+                    let factor = Left {
+                        elements: left.point(point),
+                        rows,
+                        depth: chosen.len() * strips.patches(),
+                        stride: left.stride,
+                        by_columns: true,
+                    };
+                    let panels = Panelled::in_place(right.point(point), right.stride, inputs);
+                    // SAFETY: `sum` is a matrix `[rows, in]`, and only this part knows it.
+                    unsafe { multiply(factor, panels, Target::new(sum, inputs), number > 0) };
+                }
+            }
+        });
+    });
 }

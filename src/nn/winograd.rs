@@ -16,11 +16,14 @@ use super::lanes::Lanes;
 pub const POINTS: usize = 16;
 
 /// Channels come in multiples of the widest register.
-const CHANNELS: usize = 16;
+pub const CHANNELS: usize = 16;
 
-/// Whether the convolution can be computed this way.
+/// Whether the convolution can be computed this way, and is worth it: a map of 7×7 pixels would be padded to 8×8.
 pub fn applies(shape: &ConvShape) -> bool {
-    shape.kernel_height == 3
+    let even = |size: usize| size.next_multiple_of(2);
+    let padded = even(shape.height) * even(shape.width);
+    4 * padded <= 5 * shape.height * shape.width
+        && shape.kernel_height == 3
         && shape.kernel_width == 3
         && shape.stride == 1
         && shape.padding == 1
@@ -85,6 +88,43 @@ fn of_gradient<S: Simd, T: Lanes>(simd: S, [a, b]: [T::Vector<S>; 2]) -> [T::Vec
     [a, T::sum(simd, a, b), T::difference(simd, a, b), T::difference(simd, zero, b)]
 }
 
+/// Both sides of `Bᵀ d B`.
+#[inline(always)]
+fn input_points<S: Simd, T: Lanes>(simd: S, d: [[T::Vector<S>; 4]; 4]) -> [[T::Vector<S>; 4]; 4] {
+    let mut columns = d;
+    for x in 0..4 {
+        columns[x] = of_input::<S, T>(simd, [d[0][x], d[1][x], d[2][x], d[3][x]]);
+    }
+    let mut points = d;
+    for y in 0..4 {
+        points[y] = of_input::<S, T>(simd, [columns[0][y], columns[1][y], columns[2][y], columns[3][y]]);
+    }
+    points
+}
+
+/// Both sides of `A y Aᵀ`.
+#[inline(always)]
+fn gradient_points<S: Simd, T: Lanes>(simd: S, g: [[T::Vector<S>; 2]; 2]) -> [[T::Vector<S>; 4]; 4] {
+    let left = of_gradient::<S, T>(simd, [g[0][0], g[1][0]]);
+    let right = of_gradient::<S, T>(simd, [g[0][1], g[1][1]]);
+    let mut points = [[left[0]; 4]; 4];
+    for y in 0..4 {
+        points[y] = of_gradient::<S, T>(simd, [left[y], right[y]]);
+    }
+    points
+}
+
+/// Both sides of `Aᵀ m A`.
+#[inline(always)]
+fn outputs<S: Simd, T: Lanes>(simd: S, m: [[T::Vector<S>; 4]; 4]) -> [[T::Vector<S>; 2]; 2] {
+    let mut columns = [[m[0][0]; 2]; 4];
+    for x in 0..4 {
+        columns[x] = of_product::<S, T>(simd, [m[0][x], m[1][x], m[2][x], m[3][x]]);
+    }
+    let [a, b, c, d] = columns;
+    [of_product::<S, T>(simd, [a[0], b[0], c[0], d[0]]), of_product::<S, T>(simd, [a[1], b[1], c[1], d[1]])]
+}
+
 /// `[a, (a + b + c)/2, (a - b + c)/2, c]`: one side of `G g Gᵀ`.
 #[inline(always)]
 fn of_kernel<T: Element>([a, b, c]: [T; 3]) -> [T; 4] {
@@ -99,20 +139,33 @@ fn back_to_kernel<T: Element>([a, b, c, d]: [T; 4]) -> [T; 3] {
     [a + (b + c) * half, (b - c) * half, (b + c) * half + d]
 }
 
-/// `G g Gᵀ` of the 3×3 weights `g(row, column)`, row after row.
+/// `G g Gᵀ` of 3×3 weights, row after row.
 #[inline(always)]
-pub fn transform_kernel<T: Element>(g: impl Fn(usize, usize) -> T) -> [T; POINTS] {
-    let columns: [[T; 4]; 3] = std::array::from_fn(|x| of_kernel(std::array::from_fn(|y| g(y, x))));
-    let rows: [[T; 4]; 4] = std::array::from_fn(|y| of_kernel(columns.map(|column| column[y])));
-    std::array::from_fn(|point| rows[point / 4][point % 4])
+pub fn transform_kernel<T: Element>(g: [T; 9]) -> [T; POINTS] {
+    let left = of_kernel([g[0], g[3], g[6]]);
+    let middle = of_kernel([g[1], g[4], g[7]]);
+    let right = of_kernel([g[2], g[5], g[8]]);
+    let mut points = [T::zero(); POINTS];
+    for y in 0..4 {
+        let row = of_kernel([left[y], middle[y], right[y]]);
+        points[4 * y..4 * y + 4].copy_from_slice(&row);
+    }
+    points
 }
 
 /// `Gᵀ u G`: the gradient of the 3×3 weights, row after row, from that of their transform.
 #[inline(always)]
 pub fn transform_kernel_back<T: Element>(u: [T; POINTS]) -> [T; 9] {
-    let columns: [[T; 3]; 4] = std::array::from_fn(|x| back_to_kernel(std::array::from_fn(|y| u[4 * y + x])));
-    let rows: [[T; 3]; 3] = std::array::from_fn(|y| back_to_kernel(columns.map(|column| column[y])));
-    std::array::from_fn(|tap| rows[tap / 3][tap % 3])
+    let mut columns = [[T::zero(); 3]; 4];
+    for (x, column) in columns.iter_mut().enumerate() {
+        *column = back_to_kernel([u[x], u[4 + x], u[8 + x], u[12 + x]]);
+    }
+    let mut weights = [T::zero(); 9];
+    for y in 0..3 {
+        let row = back_to_kernel([columns[0][y], columns[1][y], columns[2][y], columns[3][y]]);
+        weights[3 * y..3 * y + 3].copy_from_slice(&row);
+    }
+    weights
 }
 
 /// Transformed patches: for each point a matrix `[patches, channels]`.
@@ -140,6 +193,20 @@ impl<'a, T> Points<'a, T> {
         assert!(elements.len() >= Self::length(patches, channels));
         let stride = Self::stride(channels);
         Self { elements, stride, between: patches * stride }
+    }
+
+    /// Writes all points of one patch and as many channels as fit a register.
+    #[inline(always)]
+    fn store<S: Simd>(&mut self, simd: S, patch: usize, channel: usize, values: [[T::Vector<S>; 4]; 4])
+    where
+        T: Lanes,
+    {
+        for y in 0..4 {
+            for x in 0..4 {
+                let at = (4 * y + x) * self.between + patch * self.stride + channel;
+                T::store(simd, values[y][x], &mut self.elements[at..]);
+            }
+        }
     }
 
     /// The matrix of one point.
@@ -184,27 +251,27 @@ impl<T: Element> WithSimd for TransformInput<'_, '_, T> {
                 let (y, x) = ((2 * row + y).wrapping_sub(1), (2 * column + x).wrapping_sub(1));
                 (y < strips.height && x < strips.width).then(|| (y * strips.width + x) * channels)
             };
-            let pixels: [[Option<usize>; 4]; 4] =
-                std::array::from_fn(|y| std::array::from_fn(|x| inside(y, x)));
+            let mut pixels = [[None; 4]; 4];
+            for (y, pixels) in pixels.iter_mut().enumerate() {
+                for (x, pixel) in pixels.iter_mut().enumerate() {
+                    *pixel = inside(y, x);
+                }
+            }
             for channel in (0..channels).step_by(lanes) {
-                let load = |pixel: Option<usize>| {
-                    let Some(pixel) = pixel else { return T::splat(simd, T::zero()) };
-                    let x = T::load(simd, &map[pixel + channel..]);
-                    match normalisation {
-                        None => x,
-                        Some(normalisation) => normalisation.activate_lanes(simd, channel, x),
-                    }
-                };
-                let columns: [[_; 4]; 4] = std::array::from_fn(|x| {
-                    of_input::<S, T>(simd, std::array::from_fn(|y| load(pixels[y][x])))
-                });
+                let mut values = [[T::splat(simd, T::zero()); 4]; 4];
                 for y in 0..4 {
-                    let values = of_input::<S, T>(simd, columns.map(|column| column[y]));
-                    for (x, value) in values.into_iter().enumerate() {
-                        let at = (4 * y + x) * points.between + patch * points.stride + channel;
-                        T::store(simd, value, &mut points.elements[at..]);
+                    for x in 0..4 {
+                        if let Some(pixel) = pixels[y][x] {
+                            let value = T::load(simd, &map[pixel + channel..]);
+                            values[y][x] = match normalisation {
+                                None => value,
+                                Some(normalisation) => normalisation.activate_lanes(simd, channel, value),
+                            };
+                        }
                     }
                 }
+                let values = input_points::<S, T>(simd, values);
+                points.store(simd, patch, channel, values);
             }
         }
     }
@@ -216,6 +283,8 @@ pub struct TransformGradient<'a, 'p, T: Element> {
     pub chosen: Range<usize>,
     pub gradient: &'a [T],
     pub channels: usize,
+    /// The channels that are transformed.
+    pub chosen_channels: Range<usize>,
     pub points: &'a mut Points<'p, T>,
 }
 
@@ -231,7 +300,7 @@ impl<T: Element> WithSimd for TransformGradient<'_, '_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { strips, chosen, gradient, channels, points } = self;
+        let Self { strips, chosen, gradient, channels, chosen_channels, points } = self;
         let lanes = T::lanes::<S>();
         for (patch, (picture, row, column)) in strips.places(chosen).enumerate() {
             let inside = |y: usize, x: usize| {
@@ -239,23 +308,23 @@ impl<T: Element> WithSimd for TransformGradient<'_, '_, T> {
                 (y < strips.height && x < strips.width)
                     .then(|| ((picture * strips.height + y) * strips.width + x) * channels)
             };
-            let pixels: [[Option<usize>; 2]; 2] =
-                std::array::from_fn(|y| std::array::from_fn(|x| inside(y, x)));
-            for channel in (0..channels).step_by(lanes) {
-                let load = |pixel: Option<usize>| match pixel {
-                    Some(pixel) => T::load(simd, &gradient[pixel + channel..]),
-                    None => T::splat(simd, T::zero()),
-                };
-                let columns: [[_; 4]; 2] = std::array::from_fn(|x| {
-                    of_gradient::<S, T>(simd, std::array::from_fn(|y| load(pixels[y][x])))
-                });
-                for y in 0..4 {
-                    let values = of_gradient::<S, T>(simd, columns.map(|column| column[y]));
-                    for (x, value) in values.into_iter().enumerate() {
-                        let at = (4 * y + x) * points.between + patch * points.stride + channel;
-                        T::store(simd, value, &mut points.elements[at..]);
+            let mut pixels = [[None; 2]; 2];
+            for (y, pixels) in pixels.iter_mut().enumerate() {
+                for (x, pixel) in pixels.iter_mut().enumerate() {
+                    *pixel = inside(y, x);
+                }
+            }
+            for channel in chosen_channels.clone().step_by(lanes) {
+                let mut values = [[T::splat(simd, T::zero()); 2]; 2];
+                for y in 0..2 {
+                    for x in 0..2 {
+                        if let Some(pixel) = pixels[y][x] {
+                            values[y][x] = T::load(simd, &gradient[pixel + channel..]);
+                        }
                     }
                 }
+                let values = gradient_points::<S, T>(simd, values);
+                points.store(simd, patch, channel - chosen_channels.start, values);
             }
         }
     }
@@ -289,22 +358,21 @@ impl<T: Element> WithSimd for TransformProduct<'_, '_, T> {
         let first_pixel = strips.pixel(chosen.start);
         for (patch, (picture, row, column)) in strips.places(chosen).enumerate() {
             for channel in (0..channels).step_by(lanes) {
-                let load = |point: usize| {
-                    T::load(
-                        simd,
-                        &points.elements[point * points.between + patch * points.stride + channel..],
-                    )
-                };
-                let columns: [[_; 2]; 4] = std::array::from_fn(|x| {
-                    of_product::<S, T>(simd, std::array::from_fn(|y| load(4 * y + x)))
-                });
+                let mut values = [[T::splat(simd, T::zero()); 4]; 4];
+                for y in 0..4 {
+                    for x in 0..4 {
+                        let at = (4 * y + x) * points.between + patch * points.stride + channel;
+                        values[y][x] = T::load(simd, &points.elements[at..]);
+                    }
+                }
+                let values = outputs::<S, T>(simd, values);
                 for y in 0..2 {
-                    let values = of_product::<S, T>(simd, columns.map(|column| column[y]));
-                    for (x, value) in values.into_iter().enumerate() {
-                        let (y, x) = (2 * row + y, 2 * column + x);
-                        if y < strips.height && x < strips.width {
-                            let pixel = (picture * strips.height + y) * strips.width + x - first_pixel;
+                    for x in 0..2 {
+                        let (row, column) = (2 * row + y, 2 * column + x);
+                        if row < strips.height && column < strips.width {
+                            let pixel = (picture * strips.height + row) * strips.width + column - first_pixel;
                             let to = &mut output[pixel * channels + channel..];
+                            let value = values[y][x];
                             let value = if add { T::sum(simd, T::load(simd, to), value) } else { value };
                             T::store(simd, value, to);
                         }
