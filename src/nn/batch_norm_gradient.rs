@@ -1,8 +1,9 @@
 //! Batch norm over `[rows, channels]`, backwards: the sums over all rows, then the gradient.
 
+use pulp::Simd;
 use rayon::prelude::*;
 
-use super::batch_norm_kernel::{Normalisation, block, ordered_sum, two_sums};
+use super::batch_norm_kernel::{Normalisation, Terms, block, ordered_sum, two_sums};
 use super::element::{Element, vectorised};
 use super::profile::{Kind, timed};
 
@@ -62,40 +63,9 @@ impl GradientSums {
         open: Open<T>,
         gradient: &mut [T],
     ) -> Self {
-        let channels = normalisation.channels();
-        let (mean, slope, shift) = (
-            &normalisation.mean[..channels],
-            &normalisation.slope[..channels],
-            &normalisation.shift[..channels],
-        );
-        Self(two_sums(
-            channels,
-            x.len(),
-            #[inline(always)]
-            |at, sum: &mut [T], product: &mut [T]| {
-                let x = &x[at..at + channels];
-                let gradient = &mut gradient[at..at + channels];
-                match open {
-                    Open::Everywhere => {}
-                    Open::WherePositive(output) => {
-                        let output = &output[at..at + channels];
-                        for c in 0..channels {
-                            gradient[c] = if output[c] > T::zero() { gradient[c] } else { T::zero() };
-                        }
-                    }
-                    Open::WhereActive => {
-                        for c in 0..channels {
-                            let output = (x[c] - mean[c]) * slope[c] + shift[c];
-                            gradient[c] = if output > T::zero() { gradient[c] } else { T::zero() };
-                        }
-                    }
-                }
-                for c in 0..channels {
-                    sum[c] += gradient[c];
-                    product[c] += gradient[c] * (x[c] - mean[c]);
-                }
-            },
-        ))
+        let length = x.len();
+        assert_eq!(gradient.len(), length);
+        Self(two_sums(normalisation.channels(), length, Closed { x, normalisation, open, gradient }))
     }
 
     /// With `x̂` the normalised input: `d scale = Σ g·x̂`, `d shift = Σ g`, as `[d scale, d shift]`.
@@ -107,6 +77,53 @@ impl GradientSums {
         let inverse = normalisation.inverse_deviation.clone();
         let scale = product.iter().zip(inverse).map(|(product, inverse)| T::from_f64(product * inverse));
         scale.chain(shift.iter().map(|&sum| T::from_f64(sum)))
+    }
+}
+
+/// `g` and `g·(x - mean)`; `g` is written to `gradient`.
+struct Closed<'a, T> {
+    x: &'a [T],
+    normalisation: &'a Normalisation<T>,
+    open: Open<'a, T>,
+    gradient: &'a mut [T],
+}
+
+impl<T: Element> Terms<T> for Closed<'_, T> {
+    #[inline(always)]
+    fn of_lanes<S: Simd>(&mut self, simd: S, at: usize, channel: usize) -> [T::Vector<S>; 2] {
+        let load = |of: &[T], at: usize| T::load(simd, &of[at..]);
+        let centred = T::difference(simd, load(self.x, at), load(&self.normalisation.mean, channel));
+        let mut gradient = load(self.gradient, at);
+        match self.open {
+            Open::Everywhere => {}
+            Open::WherePositive(output) => {
+                gradient = T::where_positive(simd, load(output, at), gradient);
+            }
+            Open::WhereActive => {
+                let slope = load(&self.normalisation.slope, channel);
+                let shift = load(&self.normalisation.shift, channel);
+                let output = T::multiply_add(simd, centred, slope, shift);
+                gradient = T::where_positive(simd, output, gradient);
+            }
+        }
+        T::store(simd, gradient, &mut self.gradient[at..]);
+        [gradient, T::product(simd, gradient, centred)]
+    }
+
+    #[inline(always)]
+    fn of_one(&mut self, at: usize, channel: usize) -> [T; 2] {
+        let Normalisation { mean, slope, shift, .. } = self.normalisation;
+        let centred = self.x[at] - mean[channel];
+        let is_open = match self.open {
+            Open::Everywhere => true,
+            Open::WherePositive(output) => output[at] > T::zero(),
+            Open::WhereActive => centred * slope[channel] + shift[channel] > T::zero(),
+        };
+        if !is_open {
+            self.gradient[at] = T::zero();
+        }
+        let gradient = self.gradient[at];
+        [gradient, gradient * centred]
     }
 }
 

@@ -3,7 +3,7 @@
 //! Rows are cut into fixed blocks whose sums are added in order, in f64: the result does not depend on the number of
 //! threads, and the variance of a channel far from zero does not cancel.
 
-use pulp::Simd;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::element::{Element, vectorised};
@@ -94,24 +94,33 @@ pub fn moments_of_tile<T: Element>(x: &[T], channels: usize) -> Moments {
     let rows = count as f64;
     // The variance is that of x minus its first row, which is near the mean: nothing cancels.
     let origin = &x[..channels.min(x.len())];
-    let sums = two_sums(
-        channels,
-        x.len(),
-        #[inline(always)]
-        |at, sum: &mut [T], square: &mut [T]| {
-            let x = &x[at..at + channels];
-            for channel in 0..channels {
-                let centred = x[channel] - origin[channel];
-                sum[channel] += centred;
-                square[channel] += centred * centred;
-            }
-        },
-    );
+    let sums = two_sums(channels, x.len(), AroundOrigin { x, origin });
     let (first, second) = sums.split_at(channels);
     let mean = first.iter().zip(origin).map(|(sum, origin)| origin.to_f64() + sum / rows);
     let variance =
         first.iter().zip(second).map(|(sum, square)| (square / rows - (sum / rows).powi(2)).max(0.0));
     Moments { mean: mean.collect(), variance: variance.collect(), rows: count }
+}
+
+/// `x - origin` and its square.
+struct AroundOrigin<'a, T> {
+    x: &'a [T],
+    origin: &'a [T],
+}
+
+impl<T: Element> Terms<T> for AroundOrigin<'_, T> {
+    #[inline(always)]
+    fn of_lanes<S: Simd>(&mut self, simd: S, at: usize, channel: usize) -> [T::Vector<S>; 2] {
+        let origin = T::load(simd, &self.origin[channel..]);
+        let centred = T::difference(simd, T::load(simd, &self.x[at..]), origin);
+        [centred, T::product(simd, centred, centred)]
+    }
+
+    #[inline(always)]
+    fn of_one(&mut self, at: usize, channel: usize) -> [T; 2] {
+        let centred = self.x[at] - self.origin[channel];
+        [centred, centred * centred]
+    }
 }
 
 impl Moments {
@@ -188,36 +197,58 @@ pub fn normalise_tile<T: Element>(
     );
 }
 
-/// Two sums per channel over one block: `add` is called with the offset of every row and adds that row's terms.
-#[inline(always)]
-pub(super) fn two_sums<T: Element>(
-    channels: usize,
-    length: usize,
-    mut add: impl FnMut(usize, &mut [T], &mut [T]),
-) -> Vec<f64> {
-    let mut total = vec![0.0; 2 * channels];
-    let mut partial = vec![T::zero(); 2 * channels];
-    vectorised(
+/// The terms of two sums per channel, for as many channels as fit a register and for one.
+pub(super) trait Terms<T: Element> {
+    /// The terms of the element at `at` and those behind it, which belong to `channel` and those behind it.
+    fn of_lanes<S: Simd>(&mut self, simd: S, at: usize, channel: usize) -> [T::Vector<S>; 2];
+    /// The terms of the element at `at`, which belongs to `channel`.
+    fn of_one(&mut self, at: usize, channel: usize) -> [T; 2];
+}
+
+/// Two sums per channel over a block of whole rows with `length` elements.
+pub(super) fn two_sums<T: Element>(channels: usize, length: usize, terms: impl Terms<T>) -> Vec<f64> {
+    struct Run<T, A> {
+        channels: usize,
+        length: usize,
+        terms: A,
+        element: std::marker::PhantomData<T>,
+    }
+    impl<T: Element, A: Terms<T>> WithSimd for Run<T, A> {
+        type Output = Vec<f64>;
+
         #[inline(always)]
-        || {
+        fn with_simd<S: Simd>(mut self, simd: S) -> Vec<f64> {
+            let (channels, lanes) = (self.channels, T::lanes::<S>());
+            let mut total = vec![0.0; 2 * channels];
+            let mut partial = vec![T::zero(); 2 * channels];
+            let whole = channels / lanes * lanes;
             let mut start = 0;
-            while start < length {
-                let end = length.min(start + ROWS_PER_SUM * channels);
+            while start < self.length {
+                let end = self.length.min(start + ROWS_PER_SUM * channels);
                 partial.fill(T::zero());
                 let (first, second) = partial.split_at_mut(channels);
-                let mut at = start;
-                while at < end {
-                    add(at, &mut first[..channels], &mut second[..channels]);
-                    at += channels;
+                while start < end {
+                    for channel in (0..whole).step_by(lanes) {
+                        let [a, b] = self.terms.of_lanes(simd, start + channel, channel);
+                        let (first, second) = (&mut first[channel..], &mut second[channel..]);
+                        T::store(simd, T::sum(simd, T::load(simd, first), a), first);
+                        T::store(simd, T::sum(simd, T::load(simd, second), b), second);
+                    }
+                    for channel in whole..channels {
+                        let [a, b] = self.terms.of_one(start + channel, channel);
+                        first[channel] += a;
+                        second[channel] += b;
+                    }
+                    start += channels;
                 }
                 for (total, partial) in total.iter_mut().zip(&partial) {
                     *total += partial.to_f64();
                 }
-                start = end;
             }
-        },
-    );
-    total
+            total
+        }
+    }
+    Arch::new().dispatch(Run { channels, length, terms, element: std::marker::PhantomData })
 }
 
 /// Adds the sums of the blocks in their order.

@@ -178,34 +178,46 @@ impl Phase {
         if self.taps.is_empty() && add {
             return;
         }
-        let [rows, columns] = gather.grid;
+        let places = gather.places();
         let picture = shape.height * shape.width * channels;
         gradient.par_chunks_mut(picture).enumerate().for_each(|(number, gradient)| {
-            for row in 0..rows {
-                let first = (number * rows + row) * columns;
-                with_scratch(columns * channels, |tile| {
-                    let (source, places) = (Source::Map(output_gradient), first..first + columns);
-                    multiply_tile(gather, source, 0, panels, places, tile, false);
-                    let y = row * shape.stride + self.place[0];
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            for (column, from) in tile.chunks_exact(channels).enumerate() {
-                                let x = column * shape.stride + self.place[1];
-                                let to = &mut gradient[(y * shape.width + x) * channels..][..channels];
-                                if add {
-                                    for (to, &from) in to.iter_mut().zip(from) {
-                                        *to += from;
-                                    }
-                                } else {
-                                    to.copy_from_slice(from);
-                                }
-                            }
-                        },
-                    );
+            for part in even_parts(places, tiles_of(places, panels)) {
+                let rows = number * places + part.start..number * places + part.end;
+                with_scratch(part.len() * channels, |tile| {
+                    multiply_tile(gather, Source::Map(output_gradient), 0, panels, rows, tile, false);
+                    self.scatter(shape, part, tile, gradient, add);
                 });
             }
         });
+    }
+
+    /// Brings the gradients of some of these pixels to their places in the picture.
+    fn scatter<T: Element>(
+        &self,
+        shape: &ConvShape,
+        places: Range<usize>,
+        tile: &[T],
+        picture: &mut [T],
+        add: bool,
+    ) {
+        let channels = shape.input_channels;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (place, from) in places.zip(tile.chunks_exact(channels)) {
+                    let y = place / self.gather.grid[1] * shape.stride + self.place[0];
+                    let x = place % self.gather.grid[1] * shape.stride + self.place[1];
+                    let to = &mut picture[(y * shape.width + x) * channels..][..channels];
+                    if add {
+                        for (to, &from) in to.iter_mut().zip(from) {
+                            *to += from;
+                        }
+                    } else {
+                        to.copy_from_slice(from);
+                    }
+                }
+            },
+        );
     }
 }
 
@@ -298,6 +310,15 @@ mod speed {
     fn speed() {
         let buffers = Buffers::<f32>::default();
         for (name, h, cin, cout, k, s, count) in [
+            ("s0", 40, 3, 16, 3, 2, 4),
+            ("s1", 20, 16, 16, 3, 1, 8),
+            ("s2a", 20, 16, 32, 3, 2, 4),
+            ("s2d", 20, 16, 32, 1, 2, 4),
+            ("s2b", 10, 32, 32, 3, 1, 4),
+            ("s3a", 10, 32, 64, 3, 2, 4),
+            ("s3b", 5, 64, 64, 3, 1, 4),
+            ("s4a", 5, 64, 128, 3, 1, 4),
+            ("s4b", 5, 128, 128, 3, 1, 4),
             ("stem", 224, 3, 64, 7, 2, 1),
             ("1a", 56, 64, 64, 1, 1, 1),
             ("1b", 56, 64, 64, 3, 1, 3),

@@ -19,6 +19,10 @@ pub trait Lanes: Copy + Default + Send + Sync + 'static {
     fn difference<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// The larger of `a` and 0; NaN stays NaN.
     fn positive_part<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
+    /// `a · b`
+    fn product<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// `value` where `a` is positive, else 0.
+    fn where_positive<S: Simd>(simd: S, a: Self::Vector<S>, value: Self::Vector<S>) -> Self::Vector<S>;
     /// `a · b + c`, rounded once where the processor can.
     fn multiply_add<S: Simd>(
         simd: S,
@@ -49,7 +53,7 @@ pub trait Lanes: Copy + Default + Send + Sync + 'static {
 }
 
 macro_rules! lanes {
-    ($element:ty, $vector:ident, $lanes:ident, $splat:ident, $sum:ident, $difference:ident, $less:ident, $select:ident,
+    ($element:ty, $vector:ident, $lanes:ident, $splat:ident, $sum:ident, $difference:ident, $product:ident, $less:ident, $select:ident,
      $multiply_add:ident) => {
         impl Lanes for $element {
             type Vector<S: Simd> = S::$vector;
@@ -81,6 +85,21 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            fn product<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
+                simd.$product(a, b)
+            }
+
+            #[inline(always)]
+            fn where_positive<S: Simd>(
+                simd: S,
+                a: Self::Vector<S>,
+                value: Self::Vector<S>,
+            ) -> Self::Vector<S> {
+                let zero = simd.$splat(0.0);
+                simd.$select(simd.$less(zero, a), value, zero)
+            }
+
+            #[inline(always)]
             fn multiply_add<S: Simd>(
                 simd: S,
                 a: Self::Vector<S>,
@@ -93,8 +112,30 @@ macro_rules! lanes {
     };
 }
 
-lanes!(f32, f32s, F32_LANES, splat_f32s, add_f32s, sub_f32s, less_than_f32s, select_f32s, mul_add_e_f32s);
-lanes!(f64, f64s, F64_LANES, splat_f64s, add_f64s, sub_f64s, less_than_f64s, select_f64s, mul_add_e_f64s);
+lanes!(
+    f32,
+    f32s,
+    F32_LANES,
+    splat_f32s,
+    add_f32s,
+    sub_f32s,
+    mul_f32s,
+    less_than_f32s,
+    select_f32s,
+    mul_add_e_f32s
+);
+lanes!(
+    f64,
+    f64s,
+    F64_LANES,
+    splat_f64s,
+    add_f64s,
+    sub_f64s,
+    mul_f64s,
+    less_than_f64s,
+    select_f64s,
+    mul_add_e_f64s
+);
 
 /// How many values of `T` fit one register of this processor.
 pub fn lanes_here<T: Lanes>() -> usize {
