@@ -55,7 +55,10 @@ def experiment(name, chosen, folder):
     ours = [chosen.toalign, "bench", "--json"]
     steps = ["--steps", str(chosen.steps)]
     step = [chosen.python, str(HERE / "torch_step.py"), "--threads", str(chosen.threads)]
-    variant = lambda name: [*step, "--variant", name]
+
+    def variant(name):
+        return [*step, "--variant", name]
+
     if name in ("step-8", "step-16"):
         batch = name.removeprefix("step-")
         size = ["--batch", batch, *steps]
@@ -124,11 +127,17 @@ def measure(name, chosen, folder):
 
 def line(row, peer, ours, theirs):
     """One line of the table, and whether it reaches what it must."""
-    show = lambda values: (f"{statistics.median(values):.{row.digits}f} "
-                           f"({min(values):.{row.digits}f}–{max(values):.{row.digits}f})")
     ratio = statistics.median(ours) / statistics.median(theirs)
     sign = "≥" if row.more_is_better else "≤"
-    reached = lambda goal: ratio >= goal if row.more_is_better else ratio <= goal
+
+    def show(values):
+        median, least, most = (f"{value:.{row.digits}f}" for value in
+                               (statistics.median(values), min(values), max(values)))
+        return f"{median} ({least}–{most})"
+
+    def reached(goal):
+        return ratio >= goal if row.more_is_better else ratio <= goal
+
     verdict = "aim reached" if reached(row.aim) else "reached" if reached(row.must) else "**missed**"
     cells = [f"{row.name} ({row.unit})", show(ours), peer, show(theirs), f"{ratio:.2f}",
              f"{sign} {row.must:.2f}", f"{sign} {row.aim:.2f}", verdict]
@@ -171,8 +180,8 @@ def main():
         names = [name for name in EXPERIMENTS if name in (chosen.rows or EXPERIMENTS)]
         if "pictures" in names:
             print(f"making {chosen.pictures} pictures", file=sys.stderr)
-            make = [chosen.python, str(HERE / "make_pictures.py"), folder, "--count", str(chosen.pictures)]
-            run(make, chosen.threads)
+            count = ["--count", str(chosen.pictures)]
+            run([chosen.python, str(HERE / "make_pictures.py"), folder, *count], chosen.threads)
         for name in names:
             for measured in measure(name, chosen, folder):
                 text, reached = line(*measured)
