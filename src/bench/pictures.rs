@@ -11,10 +11,10 @@ use crate::data::transform::Transform;
 use crate::error::{Result, complain, file_error};
 use crate::random::generator;
 
-/// Pictures that are prepared before the clocks start.
-const WARM_UP: usize = 20;
 /// Pictures that share a buffer, as in a published batch.
 const BATCH: usize = 36;
+/// Pictures that each thread prepares before its clocks start: after two batches it gets no new memory any more.
+const WARM_UP: usize = 2 * BATCH;
 
 /// What a bench of the pictures measured.
 #[derive(Debug, Clone, Serialize)]
@@ -58,23 +58,25 @@ pub fn bench_pictures(folder: &Path, threads: usize) -> Result<PicturesMeasureme
         .advice("name a folder with pictures in it")
         .into());
     }
-    prepare(files.iter().take(WARM_UP))?;
-    let start = Instant::now();
     let parts = std::thread::scope(|scope| {
         let files = &files;
-        let start_worker = |worker| {
+        let start = |worker| {
             std::thread::Builder::new()
                 .name(format!("pictures {worker}"))
-                .spawn_scoped(scope, move || prepare(files.iter().skip(worker).step_by(threads)))
+                .spawn_scoped(scope, move || {
+                    prepare(files.iter().take(WARM_UP))?;
+                    prepare(files.iter().skip(worker).step_by(threads))
+                })
                 .map_err(|error| file_error("start", "a worker thread", error))
         };
-        let workers: Vec<_> = (0..threads).map(start_worker).collect::<Result<_>>()?;
+        let workers: Vec<_> = (0..threads).map(start).collect::<Result<_>>()?;
         let join = |worker: std::thread::ScopedJoinHandle<Result<Times>>| {
             worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         workers.into_iter().map(join).collect::<Result<Vec<Times>>>()
     })?;
-    let rate = files.len() as f64 / start.elapsed().as_secs_f64();
+    let longest = parts.iter().map(|times| times.whole).max().unwrap_or_default();
+    let rate = files.len() as f64 / longest.as_secs_f64();
     let mean = |part: fn(&Times) -> Duration| {
         parts.iter().map(part).sum::<Duration>().as_secs_f64() / files.len() as f64
     };
@@ -97,13 +99,14 @@ struct Times {
     decode: Duration,
     resize: Duration,
     crop: Duration,
+    whole: Duration,
     processor: Option<Duration>,
 }
 
 fn prepare<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Result<Times> {
     let transform = Transform::office_home();
     let (mut times, mut batch) = (Times::default(), Vec::new());
-    let processor = processor_time();
+    let (whole, processor) = (Instant::now(), processor_time());
     for (number, file) in files.enumerate() {
         if number % BATCH == 0 {
             batch = Vec::with_capacity(BATCH * transform.numbers());
@@ -120,6 +123,7 @@ fn prepare<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Result<Times> {
     }
     // The numbers are not looked at; without this the compiler could leave their computation out.
     std::hint::black_box(batch);
+    times.whole = whole.elapsed();
     times.processor = processor.and_then(|before| Some(processor_time()? - before));
     Ok(times)
 }

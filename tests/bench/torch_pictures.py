@@ -43,7 +43,7 @@ def main():
         with open(file, "rb") as opened:
             return prepare(Image.open(opened).convert("RGB"))
 
-    for file in files[:20]:                                                # warm up
+    for file in files[:72]:                                                # warm up
         load(file)
     wall, processor = time.perf_counter(), time.process_time()
     for _ in range(chosen.rounds):
