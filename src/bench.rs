@@ -1,5 +1,7 @@
 //! How long will it take here? One training step, measured in its parts.
 
+pub mod pictures;
+
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};

@@ -3,9 +3,11 @@
 mod common;
 
 use image::RgbImage;
+use rand::Rng;
 use serde_json::Value;
 use toalign::data::resize::resize;
 use toalign::data::transform::{Transform, normalise};
+use toalign::random::generator;
 
 /// Mean absolute difference that a case may have over the rows that are stored, in steps of 8 bits.
 const MEAN_DIFFERENCE: f64 = 0.05;
@@ -89,5 +91,33 @@ fn normalised_centre_crop_like_torchvision() {
             // One step of 8 bits is 1 / 255 / 0.225 = 0.017 in a single value.
             assert!((ours - theirs).abs() < 2e-4, "{name}, channel {channel}: {ours} instead of {theirs}");
         }
+    }
+}
+
+#[test]
+fn training_crops_are_cut_from_the_resized_picture() {
+    for (name, case) in common::cases("resize_") {
+        let (side, crop) = (number(&case, "resize"), number(&case, "crop"));
+        let picture = picture(&case);
+        let whole = normalise(&resize(&picture, side));
+        let transform = Transform { resize: Some(side), pad: 0, crop, flip: true };
+        let mut numbers = vec![7.0];
+        let mut expected = vec![7.0];
+        for draw in 0..20 {
+            transform.train_into(&picture, &mut generator(5, "test", draw, 0), &mut numbers);
+            // The order of the draws is part of what a seed means: top, left, mirrored.
+            let mut generator = generator(5, "test", draw, 0);
+            let (top, left) =
+                (generator.random_range(0..=side - crop), generator.random_range(0..=side - crop));
+            let mirrored = generator.random_bool(0.5);
+            for y in top..top + crop {
+                for x in 0..crop {
+                    let x = left + if mirrored { crop - 1 - x } else { x };
+                    let start = ((y * side + x) * 3) as usize;
+                    expected.extend_from_slice(&whole[start..start + 3]);
+                }
+            }
+        }
+        assert!(numbers == expected, "{name}");
     }
 }

@@ -1,7 +1,10 @@
 //! `toalign bench`: how long will it take here?
 
+use std::path::PathBuf;
+
 use clap::Args;
 use toalign::Result;
+use toalign::bench::pictures::{PicturesMeasurement, bench_pictures};
 use toalign::bench::{Bench as Measure, Measurement};
 use toalign::config::{Baseline, DataSource, RunConfig};
 use toalign::model::resnet::BackboneKind;
@@ -16,6 +19,7 @@ Examples:
   toalign bench                                        the paper's network, 8 + 8 pictures
   toalign bench --backbone small --image 40 --batch 32 --classes 12
   toalign bench --data folder:office_home --task Ar-Pr  with the time to read the pictures
+  toalign bench --pictures office_home --threads 2      only the pictures: decode, resize, crop, normalise
   toalign bench --json                                 one line for a script")]
 pub struct Bench {
     /// The feature extractor.
@@ -45,6 +49,12 @@ pub struct Bench {
     /// The task whose pictures are read.
     #[arg(long, default_value = "Ar-Cl")]
     task: String,
+    /// Measure only how fast the pictures in this folder and below get ready for a published step, without a network.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "profile"])]
+    pictures: Option<PathBuf>,
+    /// Threads that get pictures ready, with --pictures.
+    #[arg(long, default_value_t = 1, requires = "pictures")]
+    threads: usize,
     /// Print the time by kind of layer too.
     #[arg(long)]
     profile: bool,
@@ -56,6 +66,14 @@ pub struct Bench {
 impl Bench {
     /// Measures and prints.
     pub fn run(self) -> Result<()> {
+        if let Some(folder) = &self.pictures {
+            let measured = bench_pictures(folder, self.threads)?;
+            return if self.json {
+                say(serde_json::to_string(&measured).unwrap_or_default())
+            } else {
+                print_pictures(&measured)
+            };
+        }
         let aligns = matches!(self.method, Baseline::Dann | Baseline::Dannp | Baseline::Hda);
         let preset = RunConfig::office_home();
         let config = RunConfig {
@@ -66,6 +84,11 @@ impl Bench {
             test_batch_size: preset.test_batch_size,
             method: self.method,
             toalign: self.toalign && aligns,
+            // The small network is Mini Office-Home's, discriminator included.
+            discriminator_hidden: match self.backbone {
+                BackboneKind::Small => RunConfig::mini().discriminator_hidden,
+                _ => preset.discriminator_hidden,
+            },
             data: self.data.clone().unwrap_or(DataSource::Mini),
             task: self.task,
             ..preset
@@ -83,6 +106,36 @@ impl Bench {
         }
         print(&measurement)
     }
+}
+
+fn print_pictures(measured: &PicturesMeasurement) -> Result<()> {
+    let parts = [
+        ("read and decode", measured.decode_seconds),
+        ("resize", measured.resize_seconds),
+        ("crop, mirror, normalise", measured.crop_seconds),
+    ];
+    let whole: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
+    let mut table =
+        Table::new([("part of a picture", Align::Left), ("ms", Align::Right), ("share", Align::Right)]);
+    for (name, seconds) in parts.into_iter().chain([("whole picture", whole)]) {
+        table.push([
+            name.to_owned(),
+            format!("{:.3}", 1e3 * seconds),
+            format!("{:.0} %", 100.0 * seconds / whole),
+        ]);
+    }
+    say(table)?;
+    let processor = measured
+        .pictures_per_cpu_second
+        .map_or(String::new(), |rate| format!(", {rate:.0} per second of processor time"));
+    let threads = match measured.threads {
+        1 => "1 thread".to_owned(),
+        many => format!("{many} threads"),
+    };
+    say(format!(
+        "{} pictures, {threads}: {:.0} pictures per second per core{processor}",
+        measured.pictures, measured.pictures_per_second_per_core,
+    ))
 }
 
 fn print(measured: &Measurement) -> Result<()> {

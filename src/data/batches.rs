@@ -63,8 +63,8 @@ impl BatchLoader {
         let make = move |number: usize, stop: &AtomicBool| {
             let epoch = (number / (pictures / batch_size)) as u64;
             let indices = training_indices(seed, &order, pictures, batch_size, number);
-            make_batch(&domain, &transform, indices, stop, |picture, index| {
-                transform.train(picture, &mut generator(seed, &augment, epoch, index as u64))
+            make_batch(&domain, &transform, indices, stop, |picture, index, numbers| {
+                transform.train_into(picture, &mut generator(seed, &augment, epoch, index as u64), numbers)
             })
         };
         Ok(Self {
@@ -105,7 +105,9 @@ pub fn test_batches(domain: Domain, transform: Transform, batch_size: usize) -> 
     let make = move |number: usize, stop: &AtomicBool| {
         let start = number * batch_size;
         let indices = (start..pictures.min(start + batch_size)).collect();
-        make_batch(&domain, &transform, indices, stop, |picture, _| transform.test(picture))
+        make_batch(&domain, &transform, indices, stop, |picture, _, numbers| {
+            transform.test_into(picture, numbers)
+        })
     };
     Ok(TestBatches {
         batches: Prefetch::new(0, Some(remaining), default_workers().min(remaining), make)?,
@@ -148,20 +150,21 @@ fn training_indices(
     order[place * batch_size..(place + 1) * batch_size].to_vec()
 }
 
+/// `append` transforms one picture and writes it straight into the batch.
 fn make_batch(
     domain: &Domain,
     transform: &Transform,
     indices: Vec<usize>,
     stop: &AtomicBool,
-    prepare: impl Fn(&image::RgbImage, usize) -> Vec<f32>,
+    append: impl Fn(&image::RgbImage, usize, &mut Vec<f32>),
 ) -> Result<Batch> {
     let side = transform.crop as usize;
-    let mut numbers = Vec::with_capacity(indices.len() * side * side * 3);
+    let mut numbers = Vec::with_capacity(indices.len() * transform.numbers());
     for &index in &indices {
         if stop.load(Ordering::Relaxed) {
             return Err(complain("somebody who waits for this batch", "nobody").into());
         }
-        numbers.extend(prepare(&domain.pictures.decode(index)?, index));
+        append(&domain.pictures.decode(index)?, index, &mut numbers);
     }
     let labels: Vec<u32> = indices.iter().map(|&index| domain.pictures.label(index)).collect();
     Ok(Batch {

@@ -8,16 +8,16 @@ use crate::error::{Result, complain, file_error};
 
 /// What one folder contains, sorted by name, without hidden entries.
 #[derive(Default)]
-pub(super) struct Listing {
-    pub(super) folders: Vec<String>,
-    pub(super) pictures: Vec<PathBuf>,
+pub(crate) struct Listing {
+    pub(crate) folders: Vec<String>,
+    pub(crate) pictures: Vec<PathBuf>,
     /// How many entries are neither.
-    pub(super) others: usize,
+    pub(crate) others: usize,
 }
 
 /// Lists `folder`. A link to a folder counts as a folder; a broken link that is named like a picture as a picture, so
 /// that it is complained about when its turn comes.
-pub(super) fn list(folder: &Path) -> Result<Listing> {
+pub(crate) fn list(folder: &Path) -> Result<Listing> {
     let failed = |error| file_error("read", folder, error);
     let mut listing = Listing::default();
     for entry in std::fs::read_dir(folder).map_err(failed)? {

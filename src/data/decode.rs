@@ -99,7 +99,8 @@ fn no_picture(found: impl Into<String>) -> Complaint {
 
 /// Whether an end-of-image marker follows the first scan.
 ///
-/// The decoder fills the missing part of a cut-off JPEG with grey and says nothing; Pillow refuses such a file.
+/// The decoder fills the missing part of a cut-off JPEG with grey and says nothing; Pillow refuses such a file. The search
+/// starts at the end, where the marker stands in a whole file.
 fn jpeg_has_an_end(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xDA;
     let mut at = 2;
@@ -115,7 +116,7 @@ fn jpeg_has_an_end(bytes: &[u8]) -> bool {
             },
         }
     }
-    bytes.get(at..).is_some_and(|scans| scans.windows(2).any(|pair| pair == [0xFF, 0xD9]))
+    bytes.get(at..).is_some_and(|scans| scans.windows(2).rev().any(|pair| pair == [0xFF, 0xD9]))
 }
 
 fn to_rgb(picture: DynamicImage, background: Option<[u8; 3]>) -> RgbImage {

@@ -1,13 +1,15 @@
 //! What comes in: labelled pictures of two domains, made into batches.
 
 pub mod batches;
-mod class_folders;
+pub(crate) mod class_folders;
 pub mod dataset;
 pub mod decode;
 pub mod folder;
 pub mod mini_home;
 pub mod names;
+mod normalise;
 pub mod office_home;
 mod prefetch;
 pub mod resize;
 pub mod transform;
+mod window;

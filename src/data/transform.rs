@@ -1,17 +1,14 @@
 //! From a picture of any size to the numbers that the network sees: resize, crop, flip, normalise.
 
-use std::borrow::Cow;
-
 use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
 use rand::Rng;
 
-use crate::data::resize::resize;
-use crate::random::Generator;
+pub use crate::data::normalise::{IMAGENET_DEVIATION, IMAGENET_MEAN, normalise};
 
-/// Mean of ImageNet's pixels by channel (red, green, blue), in [0, 1].
-pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// Standard deviation of ImageNet's pixels by channel.
-pub const IMAGENET_DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+use crate::data::normalise::normalise_pixel;
+use crate::data::resize::with_resized;
+use crate::data::window::Window;
+use crate::random::Generator;
 
 /// What happens to a picture before it enters the network.
 ///
@@ -29,13 +26,6 @@ pub struct Transform {
     pub flip: bool,
 }
 
-/// The square of the resized picture that the network sees.
-struct Window {
-    top: i64,
-    left: i64,
-    mirrored: bool,
-}
-
 impl Transform {
     /// The published preprocessing: resize to 256×256, crop 224, flip.
     pub fn office_home() -> Self {
@@ -49,47 +39,100 @@ impl Transform {
 
     /// A random crop, mirrored with probability 0.5, normalised: `[crop, crop, 3]` row by row.
     pub fn train(&self, picture: &RgbImage, generator: &mut Generator) -> Vec<f32> {
-        let picture = self.resized(picture);
+        let mut numbers = Vec::with_capacity(self.numbers());
+        self.train_into(picture, generator, &mut numbers);
+        numbers
+    }
+
+    /// As [`Transform::train`], appended to `numbers`: a batch needs no copy of its pictures.
+    pub fn train_into(&self, picture: &RgbImage, generator: &mut Generator, numbers: &mut Vec<f32>) {
+        self.train_observed(picture, generator, numbers, || ());
+    }
+
+    /// As [`Transform::train_into`]; tells when the picture has its new size and only the window is left to cut.
+    pub(crate) fn train_observed(
+        &self,
+        picture: &RgbImage,
+        generator: &mut Generator,
+        numbers: &mut Vec<f32>,
+        resized: impl FnOnce(),
+    ) {
+        let (width, height) = self.resized(picture);
         let window = Window {
-            top: self.random_start(picture.height(), generator),
-            left: self.random_start(picture.width(), generator),
+            top: self.random_start(height, generator),
+            left: self.random_start(width, generator),
+            side: self.crop,
             mirrored: self.flip && generator.random_bool(0.5),
         };
-        normalise(&cut(&picture, &window, self.crop))
+        self.see(picture, &window, |bytes| {
+            resized();
+            window.cut(bytes, width, normalise_pixel, numbers);
+        });
     }
 
     /// The centre crop, normalised: `[crop, crop, 3]` row by row.
     pub fn test(&self, picture: &RgbImage) -> Vec<f32> {
-        normalise(&self.test_picture(picture))
+        let mut numbers = Vec::with_capacity(self.numbers());
+        self.test_into(picture, &mut numbers);
+        numbers
+    }
+
+    /// As [`Transform::test`], appended to `numbers`.
+    pub fn test_into(&self, picture: &RgbImage, numbers: &mut Vec<f32>) {
+        self.centre(picture, normalise_pixel, numbers);
     }
 
     /// What [`Transform::test`] shows the network, as a `[crop, crop]` picture: the ground for an overlay.
     pub fn test_picture(&self, picture: &RgbImage) -> RgbImage {
-        self.centre(&self.resized(picture))
+        let mut bytes = Vec::with_capacity(self.numbers());
+        self.centre::<3, _, _>(picture, |pixel| pixel, &mut bytes);
+        ImageBuffer::from_raw(self.crop, self.crop, bytes).expect("a window has its side's pixels")
     }
 
     /// The same part of an object mask as [`Transform::test_picture`] takes of its picture.
     pub fn test_mask(&self, mask: &GrayImage) -> GrayImage {
-        self.centre(&self.resized(mask))
+        let mut bytes = Vec::with_capacity(self.numbers());
+        self.centre::<1, _, _>(mask, |pixel| pixel, &mut bytes);
+        ImageBuffer::from_raw(self.crop, self.crop, bytes).expect("a window has its side's pixels")
     }
 
-    fn resized<'a, P>(&self, picture: &'a ImageBuffer<P, Vec<u8>>) -> Cow<'a, ImageBuffer<P, Vec<u8>>>
+    /// How many numbers a transformed picture has.
+    pub(crate) fn numbers(&self) -> usize {
+        self.crop as usize * self.crop as usize * 3
+    }
+
+    /// Width and height of the picture once it is resized.
+    fn resized<P: Pixel<Subpixel = u8>>(&self, picture: &ImageBuffer<P, Vec<u8>>) -> (u32, u32) {
+        self.resize.map_or(picture.dimensions(), |side| (side, side))
+    }
+
+    /// Hands the bytes of the resized picture to `cut`, at least those rows that are in the window.
+    fn see<P, R>(&self, picture: &ImageBuffer<P, Vec<u8>>, window: &Window, cut: impl FnOnce(&[u8]) -> R) -> R
     where
         P: Pixel<Subpixel = u8>,
     {
         match self.resize {
-            Some(side) if picture.dimensions() != (side, side) => Cow::Owned(resize(picture, side)),
-            _ => Cow::Borrowed(picture),
+            Some(side) if picture.dimensions() != (side, side) => {
+                with_resized(picture, side, window.rows(side), cut)
+            }
+            _ => cut(picture.as_raw()),
         }
     }
 
-    fn centre<P>(&self, picture: &ImageBuffer<P, Vec<u8>>) -> ImageBuffer<P, Vec<u8>>
-    where
+    /// Appends the window in the middle.
+    fn centre<const CHANNELS: usize, P, T>(
+        &self,
+        picture: &ImageBuffer<P, Vec<u8>>,
+        convert: impl Fn([u8; CHANNELS]) -> [T; CHANNELS],
+        output: &mut Vec<T>,
+    ) where
         P: Pixel<Subpixel = u8>,
+        T: Copy + Default,
     {
+        let (width, height) = self.resized(picture);
         let start = |length: u32| (i64::from(length) - i64::from(self.crop)).div_euclid(2);
-        let window = Window { top: start(picture.height()), left: start(picture.width()), mirrored: false };
-        cut(picture, &window, self.crop)
+        let window = Window { top: start(height), left: start(width), side: self.crop, mirrored: false };
+        self.see(picture, &window, |bytes| window.cut(bytes, width, convert, output));
     }
 
     /// Where a random crop starts along one side of `length` pixels; negative inside the padding.
@@ -98,39 +141,4 @@ impl Transform {
         let room = padded.saturating_sub(self.crop);
         i64::from(generator.random_range(0..=room)) - i64::from(self.pad)
     }
-}
-
-/// Cuts the window out; what lies outside the picture repeats its border.
-fn cut<P>(picture: &ImageBuffer<P, Vec<u8>>, window: &Window, side: u32) -> ImageBuffer<P, Vec<u8>>
-where
-    P: Pixel<Subpixel = u8>,
-{
-    let inside = |at: i64, length: u32| at.clamp(0, i64::from(length) - 1) as u32;
-    ImageBuffer::from_fn(side, side, |x, y| {
-        let x = if window.mirrored { side - 1 - x } else { x };
-        *picture.get_pixel(
-            inside(window.left + i64::from(x), picture.width()),
-            inside(window.top + i64::from(y), picture.height()),
-        )
-    })
-}
-
-/// (value/255 − mean) / deviation per channel, with ImageNet's constants: `[height, width, 3]` row by row.
-///
-/// ```
-/// let grey = image::RgbImage::from_pixel(1, 1, image::Rgb([124, 116, 104]));
-/// let numbers = toalign::data::transform::normalise(&grey);
-/// assert!(numbers.iter().all(|number| number.abs() < 0.01));
-/// ```
-pub fn normalise(picture: &RgbImage) -> Vec<f32> {
-    let (pixels, _) = picture.as_raw().as_chunks::<3>();
-    pixels
-        .iter()
-        .flat_map(|pixel| {
-            std::array::from_fn::<f32, 3, _>(|channel| {
-                let value = f32::from(pixel[channel]) / 255.0;
-                (value - IMAGENET_MEAN[channel]) / IMAGENET_DEVIATION[channel]
-            })
-        })
-        .collect()
 }
