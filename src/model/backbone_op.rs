@@ -92,8 +92,9 @@ impl Network {
         Tensor::from_vec(feature, (batch, self.channels), images.device())
     }
 
-    /// Lends the elements of all parameters.
-    fn with_pass<T: Stored, R>(&self, run: impl FnOnce(Pass<T>) -> R) -> Result<R> {
+    /// Lends the elements of all parameters to a pass, which runs on a thread of rayon's pool: the many short loops of a pass
+    /// then start without waking another thread first.
+    fn with_pass<T: Stored, R: Send>(&self, run: impl FnOnce(Pass<T>) -> R + Send) -> Result<R> {
         let storages: Vec<_> =
             self.parameters.iter().flatten().map(|parameter| parameter.storage_and_layout()).collect();
         let elements: Vec<&[T]> = storages
@@ -106,7 +107,7 @@ impl Network {
         let (units, _) = elements.as_chunks::<3>();
         let tensors = units.iter().map(|&[kernel, scale, shift]| Tensors { kernel, scale, shift });
         let pass = Pass { plan: &self.plan, tensors: tensors.collect(), buffers: T::buffers(&self.memory) };
-        Ok(run(pass))
+        Ok(rayon::scope(|_| run(pass)))
     }
 }
 
