@@ -283,7 +283,7 @@ fn multiply_tile<T: Element>(
             let target = Target::new(tile, panels.columns);
             assert!(tile.len() >= rows.len() * panels.columns);
             // SAFETY: the tile has room for the rows, and only this call knows it.
-            unsafe { multiply(left, panels.from_row(columns.start), target, add || columns.start > 0) };
+            unsafe { multiply(left, panels.below(columns.start), target, add || columns.start > 0) };
         }
     });
 }

@@ -152,7 +152,7 @@ pub fn convolve<T: Element, R: Send>(
                     let target = &mut products.elements[point * products.between..][..products.between];
                     let target = Target::new(target, products.stride);
                     // SAFETY: a point has room for all patches, and only this call knows it.
-                    unsafe { multiply(left, kernel.from_row(point * inputs), target, false) };
+                    unsafe { multiply(left, kernel.below(point * inputs), target, false) };
                 }
                 let points = &products;
                 TransformProduct { strips, chosen, points, channels: outs, output: &mut *tile, add }.run();

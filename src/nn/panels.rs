@@ -54,7 +54,7 @@ impl<'a, T: Element> Panels<'a, T> {
     }
 
     /// The matrix from row `first_row` on.
-    pub fn from_row(&self, first_row: usize) -> Panelled<'_, T> {
+    pub fn below(&self, first_row: usize) -> Panelled<'_, T> {
         Panelled {
             elements: &self.elements,
             columns: self.columns,

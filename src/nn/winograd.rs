@@ -3,6 +3,9 @@
 //! A 4×4 patch of the input gives 2×2 outputs: `Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A`. Over all channels and patches, ⊙ is
 //! sixteen matrix products. All factors are 0, ±1 and ±½, so the error in f32 is that of the plain sum.
 
+// The indices are rows and columns of a patch, in several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
