@@ -138,7 +138,7 @@ impl Gather {
                     let copied = (inside - first).clamp(zeros as isize, patch.len() as isize) as usize;
                     patch[..zeros].fill(T::zero());
                     if zeros < copied {
-                        let at = (y * row_of_map + first) as usize + zeros;
+                        let at = (y * row_of_map + first + zeros as isize) as usize;
                         patch[zeros..copied].copy_from_slice(&map[at..at + copied - zeros]);
                     }
                     patch[copied..].fill(T::zero());
