@@ -17,6 +17,7 @@ use super::conv_winograd;
 use super::element::{Element, vectorised};
 use super::gather::{Gather, Run, Source, with_scratch};
 use super::panels::{Panels, copy_columns, copy_rows};
+use super::parts::{by_domain, even_parts, parts_of_domains};
 use super::profile::{Kind, timed};
 use super::tile_product::{Left, Target, multiply};
 use super::winograd::{self, Strips};
@@ -231,29 +232,18 @@ fn multiply_patches<T: Element, R: Send>(
     add: bool,
     finish: impl Finish<T, R>,
 ) -> Vec<Vec<R>> {
-    let columns = panels.columns;
-    let mut first = 0;
     let mut rest = result;
     let mut tiles = Vec::new();
-    for (domain, pictures) in domains.iter().enumerate() {
-        let rows = pictures * gather.places();
-        for tile in even_parts(rows, tiles_of(rows, panels)) {
-            let (part, behind) = rest.split_at_mut(tile.len() * columns);
-            tiles.push((domain, first + tile.start..first + tile.end, part));
-            rest = behind;
-        }
-        first += rows;
+    for (domain, rows) in parts_of_domains(domains, gather.places(), |rows| tiles_of(rows, panels)) {
+        let (tile, behind) = rest.split_at_mut(rows.len() * panels.columns);
+        tiles.push((domain, rows, tile));
+        rest = behind;
     }
     let work = |(domain, rows, tile): (usize, Range<usize>, &mut [T])| {
         multiply_tile(gather, source, domain, panels, rows.clone(), tile, add);
         (domain, finish(domain, rows, tile))
     };
-    let done: Vec<(usize, R)> = tiles.into_par_iter().with_max_len(1).map(work).collect();
-    let mut by_domain: Vec<Vec<R>> = domains.iter().map(|_| Vec::new()).collect();
-    for (domain, result) in done {
-        by_domain[domain].push(result);
-    }
-    by_domain
+    by_domain(domains, tiles.into_par_iter().with_max_len(1).map(work).collect())
 }
 
 /// One tile of the result, `[rows, columns of the panels]`.
@@ -295,9 +285,4 @@ fn tiles_of<T: Element>(rows: usize, panels: &Panels<T>) -> usize {
     const FEWEST_ROWS: usize = 24;
     let at_most = (ELEMENTS / (panels.depth.min(DEPTH) + panels.columns)).clamp(2 * FEWEST_ROWS, 512);
     rows.div_ceil(at_most).max(8.min(rows.div_ceil(FEWEST_ROWS)))
-}
-
-/// `0..whole` in `parts` parts whose lengths differ by at most one.
-pub fn even_parts(whole: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..parts).map(move |part| whole * part / parts..whole * (part + 1) / parts)
 }

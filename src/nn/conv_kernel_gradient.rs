@@ -5,12 +5,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::buffers::Buffers;
-use super::conv_kernel::even_parts;
 use super::conv_shape::ConvShape;
 use super::conv_winograd_gradient;
 use super::element::{Element, vectorised};
 use super::gather::{Gather, Run, Source, with_scratch};
 use super::panels::Panelled;
+use super::parts::{even_parts, parts_of_domains};
 use super::profile::{Kind, timed};
 use super::tile_product::{Left, Target, multiply};
 use super::winograd;
@@ -61,7 +61,7 @@ pub fn backward_kernel<T: Element>(
         let gather = Gather::of_input(shape);
         let output_gradient = Source::Map(output_gradient);
         let (patch, out) = (gather.depth(), shape.output_channels);
-        let blocks = blocks_of_positions(&gather, domains);
+        let blocks = parts_of_domains(domains, gather.places(), |positions| positions.div_ceil(POSITIONS));
         let (column_parts, row_parts) = (patch.div_ceil(COLUMNS), out.div_ceil(ROWS));
         let sums = PARTS.div_ceil(column_parts * row_parts).min(blocks.len()).max(1);
         let mut parts = Vec::new();
@@ -121,20 +121,6 @@ fn gradients_of_output(shape: &ConvShape) -> Gather {
         stride: 1,
         map: [height, width, channels],
     }
-}
-
-/// Positions a few at a time, with their domain.
-fn blocks_of_positions(gather: &Gather, domains: &[usize]) -> Vec<(usize, Range<usize>)> {
-    let mut blocks = Vec::new();
-    let mut first = 0;
-    for (domain, pictures) in domains.iter().enumerate() {
-        let rows = pictures * gather.places();
-        for block in even_parts(rows, rows.div_ceil(POSITIONS)) {
-            blocks.push((domain, first + block.start..first + block.end));
-        }
-        first += rows;
-    }
-    blocks
 }
 
 fn add_to<T: Element>(sum: &mut [T], part: &[T]) {

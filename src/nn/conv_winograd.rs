@@ -5,11 +5,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::buffers::Buffers;
-use super::conv_kernel::{Finish, even_parts};
+use super::conv_kernel::Finish;
 use super::conv_shape::ConvShape;
 use super::element::{Element, vectorised};
 use super::gather::{Source, with_scratch};
 use super::panels::Panels;
+use super::parts::{by_domain, parts_of_domains};
 use super::tile_product::{Left, Target, multiply};
 use super::winograd::{CHANNELS, POINTS, Points, Strips, TransformInput, TransformProduct, transform_kernel};
 
@@ -19,46 +20,9 @@ pub fn kernel_forward<'b, T: Element>(
     kernel: &[T],
     buffers: &'b Buffers<T>,
 ) -> Panels<'b, T> {
-    let inputs = shape.input_channels;
-    Panels::new(POINTS * inputs, shape.output_channels, buffers, |columns, width, panel| {
-        // A few inputs at a time: the panel is written row after row, from sums that lie in the cache.
-        let mut block = vec![[[T::zero(); CHANNELS]; POINTS]; width];
-        for first in (0..inputs).step_by(CHANNELS) {
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (out, block) in columns.clone().zip(&mut block) {
-                        let kernel = &kernel[out * 9 * inputs..][..9 * inputs];
-                        let row = |tap: usize| &kernel[tap * inputs + first..][..CHANNELS];
-                        let taps: [&[T]; 9] = std::array::from_fn(row);
-                        for input in 0..CHANNELS {
-                            let points = transform_kernel([
-                                taps[0][input],
-                                taps[1][input],
-                                taps[2][input],
-                                taps[3][input],
-                                taps[4][input],
-                                taps[5][input],
-                                taps[6][input],
-                                taps[7][input],
-                                taps[8][input],
-                            ]);
-                            for (block, value) in block.iter_mut().zip(points) {
-                                block[input] = value;
-                            }
-                        }
-                    }
-                    for point in 0..POINTS {
-                        for input in 0..CHANNELS {
-                            let row = &mut panel[(point * inputs + first + input) * width..][..width];
-                            for (to, from) in row.iter_mut().zip(&block) {
-                                *to = from[point][input];
-                            }
-                        }
-                    }
-                },
-            );
-        }
+    let (inputs, outs) = (shape.input_channels, shape.output_channels);
+    Panels::new(POINTS * inputs, outs, buffers, |columns, width, panel| {
+        fill_forward(kernel, inputs, columns, width, panel);
     })
 }
 
@@ -70,40 +34,80 @@ pub fn kernel_backward<'b, T: Element>(
 ) -> Panels<'b, T> {
     let (inputs, outs) = (shape.input_channels, shape.output_channels);
     Panels::new(POINTS * outs, inputs, buffers, |columns, width, panel| {
+        fill_backward(kernel, [outs, inputs], columns, width, panel);
+    })
+}
+
+/// A few channels of a transformed kernel.
+type Block<T> = [[T; CHANNELS]; POINTS];
+
+/// Some columns of the matrices `[in, out]`, from the kernel `[out, 3, 3, in]`.
+fn fill_forward<T: Element>(kernel: &[T], inputs: usize, outs: Range<usize>, width: usize, panel: &mut [T]) {
+    // A few inputs at a time: the panel is written row after row, from sums that lie in the cache.
+    let mut blocks: Vec<Block<T>> = vec![[[T::zero(); CHANNELS]; POINTS]; width];
+    for first in (0..inputs).step_by(CHANNELS) {
         vectorised(
             #[inline(always)]
             || {
-                for out in 0..outs {
+                for (out, block) in outs.clone().zip(&mut blocks) {
                     let kernel = &kernel[out * 9 * inputs..][..9 * inputs];
-                    let row = |tap: usize| &kernel[tap * inputs..][columns.clone()];
-                    let taps: [&[T]; 9] = std::array::from_fn(row);
-                    let mut block = [[T::zero(); CHANNELS]; POINTS];
-                    for first in (0..columns.len()).step_by(CHANNELS) {
-                        let taps = taps.map(|tap| &tap[first..first + CHANNELS]);
-                        for input in 0..CHANNELS {
-                            let points = transform_kernel([
-                                taps[8][input],
-                                taps[7][input],
-                                taps[6][input],
-                                taps[5][input],
-                                taps[4][input],
-                                taps[3][input],
-                                taps[2][input],
-                                taps[1][input],
-                                taps[0][input],
-                            ]);
-                            for (block, value) in block.iter_mut().zip(points) {
-                                block[input] = value;
-                            }
-                        }
-                        for (point, block) in block.iter().enumerate() {
-                            panel[(point * outs + out) * width + first..][..CHANNELS].copy_from_slice(block);
+                    let row = |tap: usize| &kernel[tap * inputs + first..][..CHANNELS];
+                    transform_channels(std::array::from_fn(row), block);
+                }
+                for point in 0..POINTS {
+                    for input in 0..CHANNELS {
+                        let row = &mut panel[(point * inputs + first + input) * width..][..width];
+                        for (to, block) in row.iter_mut().zip(&blocks) {
+                            *to = block[point][input];
                         }
                     }
                 }
             },
         );
-    })
+    }
+}
+
+/// Some columns of the matrices `[out, in]`, from the kernel `[out, 3, 3, in]`; a panel may be narrower than a block.
+fn fill_backward<T: Element>(
+    kernel: &[T],
+    [outs, inputs]: [usize; 2],
+    columns: Range<usize>,
+    width: usize,
+    panel: &mut [T],
+) {
+    let mut block: Block<T> = [[T::zero(); CHANNELS]; POINTS];
+    vectorised(
+        #[inline(always)]
+        || {
+            for out in 0..outs {
+                let kernel = &kernel[out * 9 * inputs..][..9 * inputs];
+                for first in columns.clone().step_by(CHANNELS) {
+                    let chosen = first..columns.end.min(first + CHANNELS);
+                    let turned = |tap: usize| &kernel[(8 - tap) * inputs..][chosen.clone()];
+                    transform_channels(std::array::from_fn(turned), &mut block);
+                    for (point, block) in block.iter().enumerate() {
+                        let at = (point * outs + out) * width + first - columns.start;
+                        panel[at..at + chosen.len()].copy_from_slice(&block[..chosen.len()]);
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// Transforms the weights of some channels, which lie one beside the other for each of the nine taps.
+#[inline(always)]
+fn transform_channels<T: Element>(taps: [&[T]; 9], block: &mut Block<T>) {
+    let [a, b, c, d, e, f, g, h, i] = taps.map(|tap| &tap[..taps[0].len().min(CHANNELS)]);
+    for channel in 0..a.len() {
+        let weights = [
+            a[channel], b[channel], c[channel], d[channel], e[channel], f[channel], g[channel], h[channel],
+            i[channel],
+        ];
+        for (points, value) in block.iter_mut().zip(transform_kernel(weights)) {
+            points[channel] = value;
+        }
+    }
 }
 
 /// `output (+)= source * kernel`, some strips at a time.
@@ -119,19 +123,16 @@ pub fn convolve<T: Element, R: Send>(
     finish: impl Finish<T, R>,
 ) -> Vec<Vec<R>> {
     let (inputs, outs) = (kernel.depth / POINTS, kernel.columns);
-    let mut tiles = Vec::new();
+    let chosen = parts_of_domains(domains, strips.per_picture(), |count| {
+        parts(count, strips.patches(), inputs + outs)
+    });
     let mut rest = output;
-    let mut first = 0;
-    for (domain, pictures) in domains.iter().enumerate() {
-        let count = pictures * strips.per_picture();
-        for part in even_parts(count, parts(count, strips.patches(), inputs + outs)) {
-            let chosen = first + part.start..first + part.end;
-            let pixels = strips.pixel(chosen.start)..strips.pixel(chosen.end);
-            let (tile, behind) = rest.split_at_mut(pixels.len() * outs);
-            tiles.push((domain, chosen, pixels, tile));
-            rest = behind;
-        }
-        first += count;
+    let mut tiles = Vec::new();
+    for (domain, chosen) in chosen {
+        let pixels = strips.pixel(chosen.start)..strips.pixel(chosen.end);
+        let (tile, behind) = rest.split_at_mut(pixels.len() * outs);
+        tiles.push((domain, chosen, pixels, tile));
+        rest = behind;
     }
     let work = |(domain, chosen, pixels, tile): (usize, Range<usize>, Range<usize>, &mut [T])| {
         let patches = chosen.len() * strips.patches();
@@ -160,12 +161,7 @@ pub fn convolve<T: Element, R: Send>(
         });
         (domain, finish(domain, pixels, tile))
     };
-    let done: Vec<(usize, R)> = tiles.into_par_iter().with_max_len(1).map(work).collect();
-    let mut by_domain: Vec<Vec<R>> = domains.iter().map(|_| Vec::new()).collect();
-    for (domain, result) in done {
-        by_domain[domain].push(result);
-    }
-    by_domain
+    by_domain(domains, tiles.into_par_iter().with_max_len(1).map(work).collect())
 }
 
 /// Into how many parts the strips are cut: the transforms of each stay near the second-level cache, unless that left too few
@@ -175,4 +171,35 @@ fn parts(strips: usize, patches: usize, channels: usize) -> usize {
     const FEWEST_PATCHES: usize = 24;
     let patches_at_most = (ELEMENTS / (POINTS * channels)).clamp(FEWEST_PATCHES, 256);
     strips.div_ceil((patches_at_most / patches).max(1)).max(4.min(strips))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panels are as wide as two registers: 2 columns in f64 without vector instructions, 32 in f32 with AVX-512.
+    #[test]
+    fn kernels_are_transformed_for_panels_of_every_width() {
+        let (outs, inputs) = (32, 48);
+        let kernel: Vec<f64> = (0..outs * 9 * inputs).map(|i| (i as f64).sin()).collect();
+        let weight = |out: usize, tap: usize, input: usize| kernel[(out * 9 + tap) * inputs + input];
+        for width in [2, 4, 8, 16, 32] {
+            let mut panel = vec![f64::NAN; POINTS * inputs * width];
+            fill_forward(&kernel, inputs, 0..width, width, &mut panel);
+            for (input, out) in [(0, 0), (17, width - 1), (47, width / 2)] {
+                let expected = transform_kernel(std::array::from_fn(|tap| weight(out, tap, input)));
+                for (point, expected) in expected.into_iter().enumerate() {
+                    assert_eq!(panel[(point * inputs + input) * width + out], expected, "width {width}");
+                }
+            }
+            let mut panel = vec![f64::NAN; POINTS * outs * width];
+            fill_backward(&kernel, [outs, inputs], 16..16 + width, width, &mut panel);
+            for (out, column) in [(0, 0), (31, width - 1), (9, width / 2)] {
+                let expected = transform_kernel(std::array::from_fn(|tap| weight(out, 8 - tap, 16 + column)));
+                for (point, expected) in expected.into_iter().enumerate() {
+                    assert_eq!(panel[(point * outs + out) * width + column], expected, "width {width}");
+                }
+            }
+        }
+    }
 }

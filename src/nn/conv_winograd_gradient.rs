@@ -8,11 +8,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::buffers::Buffers;
-use super::conv_kernel::even_parts;
 use super::conv_shape::ConvShape;
 use super::element::{Element, vectorised};
 use super::gather::{Source, with_scratch};
 use super::panels::Panelled;
+use super::parts::{even_parts, parts_of_domains};
 use super::tile_product::{Left, Target, multiply};
 use super::winograd::{
     CHANNELS, POINTS, Points, Strips, TransformGradient, TransformInput, transform_kernel_back,
@@ -45,7 +45,8 @@ pub fn backward_kernel<T: Element>(
 ) {
     let (inputs, outs) = (shape.input_channels, shape.output_channels);
     let strips = Strips::of(shape);
-    let blocks = blocks_of_strips(strips, domains);
+    let at_a_time = (PATCHES / strips.patches()).max(1);
+    let blocks = parts_of_domains(domains, strips.per_picture(), |count| count.div_ceil(at_a_time));
     let row_parts = outs.div_ceil(ROWS);
     let position_parts = PARTS.div_ceil(row_parts).min(blocks.len()).max(1);
     let mut parts = Vec::new();
@@ -92,21 +93,6 @@ pub fn backward_kernel<T: Element>(
     });
     drop(work);
     buffers.give(sums);
-}
-
-/// Strips a few at a time, with their domain.
-fn blocks_of_strips(strips: Strips, domains: &[usize]) -> Vec<(usize, Range<usize>)> {
-    let mut blocks = Vec::new();
-    let mut first = 0;
-    for (domain, pictures) in domains.iter().enumerate() {
-        let count = pictures * strips.per_picture();
-        let at_a_time = (PATCHES / strips.patches()).max(1);
-        for block in even_parts(count, count.div_ceil(at_a_time)) {
-            blocks.push((domain, first + block.start..first + block.end));
-        }
-        first += count;
-    }
-    blocks
 }
 
 /// `sum = Σ (A dY Aᵀ) ⊙ (Bᵀ d B)` over the part's strips: for each point a matrix `[rows, in]`.

@@ -22,6 +22,7 @@ pub mod linear;
 pub mod max_pool;
 mod panels;
 pub mod parameters;
+mod parts;
 pub mod profile;
 pub mod schedule;
 pub mod sgd;

@@ -1,0 +1,37 @@
+//! How work is cut for the threads: by the shapes alone, and never across two domains.
+
+use std::ops::Range;
+
+/// `0..whole` in `parts` parts whose lengths differ by at most one.
+pub fn even_parts(whole: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..parts).map(move |part| whole * part / parts..whole * (part + 1) / parts)
+}
+
+/// Parts of what the pictures of each domain consist of, `per_picture` pieces each, with the number of their domain.
+///
+/// The pieces count through all pictures; `parts_of` says into how many parts so many pieces are cut.
+pub fn parts_of_domains(
+    domains: &[usize],
+    per_picture: usize,
+    parts_of: impl Fn(usize) -> usize,
+) -> Vec<(usize, Range<usize>)> {
+    let mut parts = Vec::new();
+    let mut first = 0;
+    for (domain, pictures) in domains.iter().enumerate() {
+        let pieces = pictures * per_picture;
+        for part in even_parts(pieces, parts_of(pieces)) {
+            parts.push((domain, first + part.start..first + part.end));
+        }
+        first += pieces;
+    }
+    parts
+}
+
+/// Results that come with the number of their domain, sorted by it; those of a domain keep their order.
+pub fn by_domain<R>(domains: &[usize], results: Vec<(usize, R)>) -> Vec<Vec<R>> {
+    let mut sorted: Vec<Vec<R>> = domains.iter().map(|_| Vec::new()).collect();
+    for (domain, result) in results {
+        sorted[domain].push(result);
+    }
+    sorted
+}
