@@ -33,8 +33,8 @@ fn gpu(test: &str) -> Option<Device> {
             assert!(!required, "TOALIGN_REQUIRE_CUDA=1, but {error}");
             let reason = error.to_string();
             let reason = reason.lines().next().unwrap_or_default();
-            // Not eprintln!, which the test runner keeps to itself.
-            let _ = writeln!(std::io::stderr(), "skipped {test}: {reason}");
+            // Not eprintln!, which the test runner keeps to itself; in one piece, since the tests run side by side.
+            let _ = std::io::stderr().write_all(format!("\nskipped {test}: {reason}\n").as_bytes());
             None
         }
     }

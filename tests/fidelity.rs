@@ -1,7 +1,7 @@
 //! The golden cases: training steps and Grad-CAM maps that agree with the authors' code to 1e-9 in f64.
 //!
 //! Every case runs in f32, as we train, at the tolerance that its README gives, and in f64, where nothing but the
-//! formulas counts, at 1e-8; and once more with the operations that a GPU uses in place of our own loops.
+//! formulas counts, at 1e-8; some run once more with the operations that a GPU uses in place of our own loops.
 //! `cargo test --test fidelity -- --nocapture` prints the worst error of each.
 
 mod common;
@@ -42,7 +42,10 @@ fn grad_cam_agrees() {
 #[test]
 fn the_operations_of_a_gpu_agree_too() {
     composed::everywhere(|| {
-        for (name, case) in cases("step_") {
+        // Those with ToAlign on a ResNet-18: the others share its operations, and candle's convolutions are slow.
+        let all = cases("step_").into_iter();
+        for (name, case) in all.filter(|(_, case)| case["toalign"] == true && case["backbone"] == "resnet18")
+        {
             run_step_case(&format!("{name}, composed"), &case, DType::F64, 1e-8, &Device::Cpu);
         }
         for (name, case) in cases("cam_") {
