@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::config::RunConfig;
 use crate::data::batches::{Batch, BatchLoader};
 use crate::data::office_home;
-use crate::error::Result;
+use crate::device::memory;
+use crate::error::{Result, complain};
 use crate::method::{Method, StepInput};
 use crate::model::{Model, ModelSpec};
 use crate::nn::profile;
@@ -36,7 +37,9 @@ pub struct Measurement {
     pub batch: usize,
     /// Side of the pictures in pixels.
     pub image: usize,
-    /// Threads that compute.
+    /// Where the step was computed: `cpu` or `cuda:N`.
+    pub device: String,
+    /// Threads that compute on the CPU.
     pub threads: usize,
     /// Seconds of a whole step.
     pub seconds_per_step: f64,
@@ -52,6 +55,8 @@ pub struct Measurement {
     pub images_per_second: f64,
     /// Largest resident memory of the process so far in MB; none where the system does not tell.
     pub peak_mb: Option<f64>,
+    /// The most that tensors took on the GPU during the steps in MB; none on the CPU.
+    pub device_peak_mb: Option<f64>,
     /// What a product of two 1024×1024 matrices reaches here, in 10⁹ operations per second.
     pub matmul_gflops: f64,
     /// What the convolutions of a whole step reach, in 10⁹ operations per second.
@@ -94,10 +99,17 @@ impl Bench {
     /// Runs the steps.
     ///
     /// # Errors
-    /// If a setting cannot be meant or the data cannot be read.
+    /// If a setting cannot be meant, the data cannot be read, or a profile is asked for elsewhere than on the CPU.
     pub fn run(&self) -> Result<Measurement> {
         let config = &self.config;
         config.validate()?;
+        let device = config.device.open()?;
+        if self.profile && !device.is_cpu() {
+            return Err(complain("the CPU for a profile by kind of layer", crate::device::name(&device))
+                .at("--profile")
+                .advice("give --device cpu, or leave --profile out")
+                .into());
+        }
         let method = make_method(config);
         let spec = ModelSpec {
             backbone: config.backbone,
@@ -108,20 +120,22 @@ impl Bench {
             dropout: config.dropout,
             dtype: DType::F32,
         };
-        let model = Model::new(&spec, config.seed)?;
+        let model = Model::new(&spec, config.seed)?.to_device(&device)?;
         let settings = SgdSettings {
             momentum: config.momentum,
             nesterov: config.nesterov,
             weight_decay: config.weight_decay,
         };
         let mut optimiser = Sgd::new(model.parameters(), settings)?;
-        let mut batches = Batches::new(self, method.as_ref())?;
+        let mut batches = Batches::new(self, method.as_ref(), &device)?;
+        memory::restart_peak(&device);
         self.step(&model, method.as_ref(), &mut optimiser, &mut batches, 0)?;
         profile::restart(self.profile);
         let mut times = Vec::new();
         for number in 0..self.steps.max(1) {
             times.push(self.step(&model, method.as_ref(), &mut optimiser, &mut batches, number + 1)?);
         }
+        let device_peak_mb = memory::peak_mb(&device);
         let profile = if self.profile { profile::seconds() } else { Vec::new() };
         profile::restart(false);
         let part = |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
@@ -134,6 +148,7 @@ impl Bench {
             method: method.name(),
             batch: config.batch_size,
             image: side,
+            device: crate::device::name(&device),
             threads: rayon::current_num_threads(),
             seconds_per_step,
             data_seconds: part(|times| times.data),
@@ -142,7 +157,8 @@ impl Bench {
             optimiser_seconds: part(|times| times.optimiser),
             images_per_second: pictures / seconds_per_step,
             peak_mb: peak_memory_mb(),
-            matmul_gflops: matmul_gflops()?,
+            device_peak_mb,
+            matmul_gflops: matmul_gflops(&device)?,
             step_gflops: model.backbone.training_operations(side)? * pictures / seconds_per_step * 1e-9,
             test_seconds_per_image: self.test_seconds_per_image(&model)?,
             profile: profile
@@ -161,7 +177,8 @@ impl Bench {
         step: usize,
     ) -> Result<StepTimes> {
         let start = Instant::now();
-        let (source, target) = batches.next()?;
+        let (source, target) = batches.next(model.device())?;
+        model.device().synchronize()?;
         let data = start.elapsed();
         let input = StepInput {
             source_images: &source.images,
@@ -172,12 +189,15 @@ impl Bench {
             step,
         };
         let losses = method.losses(model, &input)?;
+        model.device().synchronize()?;
         let forward = start.elapsed();
         let gradients = losses.total.backward()?;
+        model.device().synchronize()?;
         let backward = start.elapsed();
         let rate = self.config.learning_rate;
         let rates = GroupRates { backbone: rate, head: 10.0 * rate, discriminator: 10.0 * rate };
         optimiser.step(&gradients, &rates)?;
+        model.device().synchronize()?;
         let end = start.elapsed();
         Ok(StepTimes {
             data: data.as_secs_f64(),
@@ -189,12 +209,16 @@ impl Bench {
 
     fn test_seconds_per_image(&self, model: &Model) -> Result<f64> {
         let batch = self.config.test_batch_size;
-        let images = noise(batch, self.config.crop)?;
-        model.predict(&images)?;
+        let images = noise(batch, self.config.crop, model.device())?;
+        let test = || -> Result<()> {
+            model.predict(&images)?;
+            Ok(model.device().synchronize()?)
+        };
+        test()?;
         let mut times = Vec::new();
         for _ in 0..3 {
             let start = Instant::now();
-            model.predict(&images)?;
+            test()?;
             times.push(start.elapsed().as_secs_f64());
         }
         Ok(median(&times) / batch as f64)
@@ -215,13 +239,13 @@ enum Batches {
 }
 
 impl Batches {
-    fn new(bench: &Bench, method: &dyn Method) -> Result<Self> {
+    fn new(bench: &Bench, method: &dyn Method, device: &Device) -> Result<Self> {
         let config = &bench.config;
         if !bench.read_data {
             let labels: Vec<u32> = (0..config.batch_size).map(|i| (i % bench.classes) as u32).collect();
             return Ok(Self::Noise(Batch {
-                images: noise(config.batch_size, config.crop)?,
-                labels: Tensor::new(labels, &Device::Cpu)?,
+                images: noise(config.batch_size, config.crop, device)?,
+                labels: Tensor::new(labels, device)?,
                 indices: (0..config.batch_size).collect(),
             }));
         }
@@ -235,28 +259,32 @@ impl Batches {
         Ok(Self::Read { source: load(task.source, "source")?, target: load(target, "target")? })
     }
 
-    fn next(&mut self) -> Result<(Batch, Option<Batch>)> {
+    fn next(&mut self, device: &Device) -> Result<(Batch, Option<Batch>)> {
         Ok(match self {
             Self::Noise(batch) => (batch.clone(), Some(batch.clone())),
-            Self::Read { source, target } => (source.next()?, Some(target.next()?)),
+            Self::Read { source, target } => {
+                (source.next()?.to_device(device)?, Some(target.next()?.to_device(device)?))
+            }
         })
     }
 }
 
-fn noise(batch: usize, side: usize) -> Result<Tensor> {
+fn noise(batch: usize, side: usize, device: &Device) -> Result<Tensor> {
     let mut generator = generator(0, "bench", 0, 0);
     let values: Vec<f32> = (0..batch * side * side * 3).map(|_| generator.random_range(-2.0..2.0)).collect();
-    Ok(Tensor::from_vec(values, (batch, side, side, 3), &Device::Cpu)?)
+    Ok(Tensor::from_vec(values, (batch, side, side, 3), device)?)
 }
 
 /// The rate of a 1024×1024 matrix product in 10⁹ operations per second: the best of several.
-fn matmul_gflops() -> Result<f64> {
+fn matmul_gflops(device: &Device) -> Result<f64> {
     let side = 1024;
-    let a = Tensor::ones((side, side), DType::F32, &Device::Cpu)?;
+    let a = Tensor::ones((side, side), DType::F32, device)?;
+    device.synchronize()?;
     let mut best = f64::INFINITY;
     for _ in 0..8 {
         let start = Instant::now();
         a.matmul(&a)?;
+        device.synchronize()?;
         best = best.min(start.elapsed().as_secs_f64());
     }
     Ok(2.0 * (side as f64).powi(3) / best * 1e-9)

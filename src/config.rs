@@ -12,6 +12,7 @@ pub mod check;
 pub mod choices;
 pub mod layers;
 
+pub use crate::device::DeviceChoice;
 pub use crate::model::resnet::BackboneKind;
 pub use choices::{Baseline, Colour, DataSource, Weights};
 pub use layers::{Overlay, Preset};
@@ -76,6 +77,12 @@ pub struct RunConfig {
     /// Threads that decode pictures ahead of the training step; has no influence on the result [2].
     #[arg(long, help_heading = "Data")]
     pub workers: usize,
+    /// Where to compute: `auto` (an NVIDIA GPU where built for one and present, else the CPU), `cpu`, `cuda` or `cuda:N`;
+    /// a run begun on one device can go on on another [auto].
+    #[arg(long, help_heading = "Machine")]
+    #[serde(default)]
+    pub device: DeviceChoice,
+
     /// Leave out pictures that cannot be read, instead of stopping; they are counted and named.
     #[arg(long, help_heading = "Data", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub skip_bad_images: bool,
@@ -156,6 +163,7 @@ impl RunConfig {
             crop: 224,
             flip: true,
             workers: 2,
+            device: DeviceChoice::Auto,
             skip_bad_images: false,
             background: None,
             backbone: BackboneKind::ResNet50,

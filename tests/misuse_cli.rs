@@ -62,6 +62,26 @@ fn values_that_cannot_be_meant() {
 }
 
 #[test]
+fn a_gpu_that_is_not_there() {
+    let (folder, arguments) = workplace();
+    let run = trained(folder.path(), &arguments).display().to_string();
+    let train = with(&arguments, &["--out", "other", "--device", "cuda:99"]);
+    for command in [
+        &["--device", "cuda:99"][..],
+        &train[..],
+        &["eval", "--run", &run, "--device", "cuda:99"][..],
+        &["predict", "toy3x5/Art/class0/00000.png", "--run", &run, "--device", "cuda:99"][..],
+        &["bench", "--backbone", "small", "--image", "16", "--device", "cuda:99"][..],
+        &["pretrain", "--device", "cuda:99"][..],
+    ] {
+        let message = complaint(folder.path(), command);
+        assert!(message.contains("device (--device): expected "), "{command:?}: {message}");
+        assert!(message.contains("what to do: "), "{message}");
+        assert!(message.contains("--features cudnn") || message.contains("nvidia-smi"), "{message}");
+    }
+}
+
+#[test]
 fn a_misspelt_key_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("run.toml"), "seed = 3\nlearningrate = 0.1\n").unwrap();

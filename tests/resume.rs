@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rand::Rng;
 use serde_json::Value;
-use toalign::config::{Baseline, DataSource, RunConfig, Weights};
+use toalign::config::{Baseline, DataSource, DeviceChoice, RunConfig, Weights};
 use toalign::random::generator;
 use toalign::train::checkpoint::Checkpoint;
 use toalign::train::observer::{Observer, StepReport};
@@ -117,6 +117,35 @@ fn the_number_of_workers_changes_nothing() {
         (tensors.collect::<Vec<_>>(), records(&outcome.folder))
     };
     assert_eq!(last_tensors(1), last_tensors(3));
+}
+
+#[test]
+fn a_run_goes_on_on_another_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = pictures(folder.path(), 3, 5);
+    let run = |root: &str, device: DeviceChoice, stop: usize, resume: bool| {
+        let session = Session::new(RunConfig { device, ..config(&data, Baseline::Hda) }).unwrap();
+        let observers: &mut [&mut dyn Observer] = &mut [&mut StopAfter(stop)];
+        session.run_in(&folder.path().join(root), resume, observers).unwrap()
+    };
+    // Where there is no GPU, both settings mean the CPU: what is tested is that the setting may change.
+    run("moved", DeviceChoice::Auto, 5, false);
+    let moved = run("moved", DeviceChoice::Cpu, 99, true);
+    assert!(moved.summary.finished);
+    let settings = std::fs::read_to_string(moved.folder.join("config.toml")).unwrap();
+    assert!(settings.contains("device = \"cpu\""), "{settings}");
+}
+
+#[test]
+fn a_run_of_before_there_was_a_choice_of_device_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = pictures(folder.path(), 3, 5);
+    let session = Session::new(config(&data, Baseline::SourceOnly)).unwrap();
+    let outcome = session.run_in(folder.path(), false, &mut [&mut StopAfter(5)]).unwrap();
+    let path = outcome.folder.join("config.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, settings.replace("device = \"auto\"\n", "")).unwrap();
+    assert!(session.run_in(folder.path(), true, &mut []).unwrap().summary.finished);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use toalign::Result;
-use toalign::config::RunConfig;
+use toalign::config::{DeviceChoice, RunConfig};
 use toalign::files::write_atomically;
 use toalign::main_job;
 use toalign::report::html::write_page;
@@ -25,6 +25,9 @@ pub struct Demo {
     /// Length of each of the six runs in steps.
     #[arg(long, default_value_t = 500)]
     steps: usize,
+    /// Where to compute: `auto` (an NVIDIA GPU where built for one and present, else the CPU), `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
     /// Where to write the report page.
     #[arg(long, default_value = "toalign-report.html")]
     out: PathBuf,
@@ -33,8 +36,13 @@ pub struct Demo {
 impl Demo {
     /// Trains six methods, prints the table, writes the page.
     pub fn run(self) -> Result<()> {
-        let config =
-            RunConfig { task: self.task.clone(), seed: self.seed, steps: self.steps, ..RunConfig::mini() };
+        let config = RunConfig {
+            task: self.task.clone(),
+            seed: self.seed,
+            steps: self.steps,
+            device: self.device,
+            ..RunConfig::mini()
+        };
         config.validate()?;
         // A page that cannot be written should be known before the minutes of training, not after.
         if !self.out.exists() {

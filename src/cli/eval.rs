@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use toalign::Result;
-use toalign::config::DataSource;
+use toalign::config::{DataSource, DeviceChoice};
 use toalign::report::table::{Align, Table};
 use toalign::train::evaluate::evaluate;
 use toalign::train::observer::Kept;
@@ -49,12 +49,15 @@ pub struct Eval {
     /// Other domains [default: the run's].
     #[arg(long)]
     task: Option<String>,
+    /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
 }
 
 impl Eval {
     /// Prints the accuracy on both domains.
     pub fn run(self) -> Result<()> {
-        let trained = Trained::open(&self.run, self.checkpoint.into())?;
+        let trained = Trained::open(&self.run, self.checkpoint.into(), self.device)?;
         let mut config = trained.header.config.clone();
         config.data = self.data.unwrap_or(config.data);
         config.task = self.task.unwrap_or(config.task);

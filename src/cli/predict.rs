@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use toalign::Result;
+use toalign::config::DeviceChoice;
 use toalign::data::decode::decode_file;
 use toalign::error::file_error;
 use toalign::explain::look::Look;
@@ -37,12 +38,15 @@ pub struct Predict {
     /// Folder for the heat maps, which are named <IMAGE>-gradcam.png [default: the current one].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
 }
 
 impl Predict {
     /// Prints a table and writes one PNG for each picture.
     pub fn run(self) -> Result<()> {
-        let trained = Trained::open(&self.run, self.checkpoint.into())?;
+        let trained = Trained::open(&self.run, self.checkpoint.into(), self.device)?;
         let transform = transform(&trained.header.config);
         let background = trained.header.config.background.map(|colour| colour.0);
         let scale = LEGIBLE.div_ceil(transform.crop);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use toalign::Result;
+use toalign::config::DeviceChoice;
 use toalign::files::write_atomically;
 use toalign::train::pretrain::Pretraining;
 
@@ -25,12 +26,16 @@ pub struct Pretrain {
     /// Where to write the weights.
     #[arg(long, value_name = "FILE", default_value = "small.safetensors")]
     out: PathBuf,
+    /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
 }
 
 impl Pretrain {
     /// Trains, writes the weights, prints the accuracy.
     pub fn run(self) -> Result<()> {
-        let pretraining = Pretraining { seed: self.seed, epochs: self.epochs, ..Pretraining::default() };
+        let Self { seed, epochs, device, .. } = self;
+        let pretraining = Pretraining { seed, epochs, device, ..Pretraining::default() };
         let mut bar = Bar::over(pretraining.steps());
         let pretrained = pretraining.run(&mut bar)?;
         bar.finish();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use toalign::Result;
 use toalign::config::{Overlay, Preset};
+use toalign::device;
 use toalign::train::run::RunFolder;
 use toalign::train::session::Session;
 
@@ -45,7 +46,7 @@ impl Train {
         let session = Session::new(config)?;
         remark(&session.task.remarks);
         let folder = RunFolder::path_of(&self.out, &session.config);
-        say(format!("run: {}", folder.display()))?;
+        say(format!("run: {}\ndevice: {}", folder.display(), device::name(session.model.device())))?;
         let mut bar = Bar::over(session.config.steps);
         let outcome = session.run_in(&self.out, self.resume, &mut [&mut bar])?;
         bar.finish();

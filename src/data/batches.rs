@@ -11,7 +11,7 @@ use crate::data::transform::Transform;
 use crate::error::{Result, complain};
 use crate::random::generator;
 
-/// Pictures with their labels, on the CPU.
+/// Pictures with their labels; on the CPU as they are made.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// f32 `[batch, height, width, 3]`, normalised.
@@ -20,6 +20,20 @@ pub struct Batch {
     pub labels: Tensor,
     /// Which pictures of the domain these are.
     pub indices: Vec<usize>,
+}
+
+impl Batch {
+    /// The same pictures on `device`, where the model is.
+    ///
+    /// # Errors
+    /// If the device has no room for them.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        Ok(Self {
+            images: self.images.to_device(device)?,
+            labels: self.labels.to_device(device)?,
+            indices: self.indices.clone(),
+        })
+    }
 }
 
 /// The endless training batches of one domain, decoded and augmented ahead on worker threads.

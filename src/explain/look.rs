@@ -35,8 +35,8 @@ impl Look {
     /// If the model and the transform do not fit.
     pub fn at(picture: &RgbImage, model: &Model, transform: &Transform) -> Result<Self> {
         let side = transform.crop as usize;
-        let device = model.parameters()[0].value.device().clone();
-        let image = Tensor::from_vec(transform.test(picture), (1, side, side, 3), &device)?;
+        let device = model.device();
+        let image = Tensor::from_vec(transform.test(picture), (1, side, side, 3), device)?;
         let (class, probability) = classify(&model.predict(&image)?)?[0];
         let map = grad_cam(model, &image, &[class], Layer::Layer4)?; // [1, map height, map width]
         let (_, map_height, map_width) = map.dims3()?;

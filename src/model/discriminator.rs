@@ -1,6 +1,6 @@
 //! The domain discriminator: three fully connected layers.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 use crate::nn::linear::{Linear, dropout};
 use crate::nn::parameters::{Group, Parameter};
@@ -32,6 +32,16 @@ impl Discriminator {
             Linear::new(hidden, 1, 0.0, dtype, generator)?,
         ];
         Ok(Self { layers, dropout })
+    }
+
+    /// The same on `device`.
+    ///
+    /// # Errors
+    /// If the device has no room for it.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        let [first, second, last] = &self.layers;
+        let layers = [first.to_device(device)?, second.to_device(device)?, last.to_device(device)?];
+        Ok(Self { layers, dropout: self.dropout })
     }
 
     /// `[batch, inputs]` → the logit of "source", `[batch, 1]`. Dropout draws its masks from `generator`.

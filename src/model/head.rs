@@ -1,6 +1,6 @@
 //! The classifiers on top of the feature: one linear layer, or HDA's with its three heuristic ones.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 use super::HeadKind;
 use crate::nn::linear::Linear;
@@ -50,6 +50,15 @@ impl Head {
                 heuristics: of_heuristics.into_iter().map(linear).collect::<Result<_>>()?,
             },
         })
+    }
+
+    /// The same on `device`.
+    ///
+    /// # Errors
+    /// If the device has no room for it.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        let heuristics = self.heuristics.iter().map(|head| head.to_device(device)).collect::<Result<_>>()?;
+        Ok(Self { classifier: self.classifier.to_device(device)?, heuristics })
     }
 
     /// `logits = fc(f) - z` with `z = fc0(f) + fc1(f) + fc2(f)` (HDA, equation 4); without HDA `logits = fc(f)`.

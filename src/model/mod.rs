@@ -13,7 +13,7 @@ mod residual_block;
 pub mod resnet;
 pub mod weights;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::error::{Result, complain};
 use crate::nn::parameters::Parameter;
@@ -95,6 +95,24 @@ impl Model {
             head: Head::new(spec.head, channels, spec.classes, spec.dtype, &mut stream("head"))?,
             discriminator,
         })
+    }
+
+    /// The same model on `device`. Initial values are drawn on the CPU, so that a seed means the same everywhere.
+    ///
+    /// # Errors
+    /// If the device has no room for it.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        let discriminator = self.discriminator.as_ref();
+        Ok(Self {
+            backbone: self.backbone.to_device(device)?,
+            head: self.head.to_device(device)?,
+            discriminator: discriminator.map(|network| network.to_device(device)).transpose()?,
+        })
+    }
+
+    /// Where it lives; its pictures have to be there too.
+    pub fn device(&self) -> &Device {
+        self.head.classifier.weight.device()
     }
 
     /// The discriminator.

@@ -1,6 +1,6 @@
 //! The residual block: what a ResNet is made of.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 use super::backbone_kind::BackboneKind;
 use crate::nn::batch_norm::{BatchNorm, Mode, Then};
@@ -42,6 +42,16 @@ impl Block {
             false => None,
         };
         Ok(Self { steps, downsample })
+    }
+
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        let moved = |(conv, norm): &(Conv2d, BatchNorm)| -> Result<(Conv2d, BatchNorm)> {
+            Ok((conv.to_device(device)?, norm.to_device(device)?))
+        };
+        Ok(Self {
+            steps: self.steps.iter().map(moved).collect::<Result<_>>()?,
+            downsample: self.downsample.as_ref().map(moved).transpose()?,
+        })
     }
 
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {

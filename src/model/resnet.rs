@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 pub use super::backbone_kind::BackboneKind;
 use super::backbone_op::{Memory, Network};
 use super::backbone_plan::{BlockPlan, Plan, Unit};
 use super::residual_block::Block;
 use crate::nn::batch_norm::{BatchNorm, Mode, Then};
+use crate::nn::composed;
 use crate::nn::conv::Conv2d;
 use crate::nn::conv_shape::ConvShape;
 use crate::nn::max_pool::{max_pool, pooled};
@@ -58,6 +59,21 @@ impl ResNet {
         }
         let bn1 = BatchNorm::new(kind.widths()[0], dtype)?;
         Ok(Self { kind, stem: (conv1, bn1), layers, memory: Arc::default() })
+    }
+
+    /// The same on `device`.
+    ///
+    /// # Errors
+    /// If the device has no room for it.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        let (conv, norm) = &self.stem;
+        let layer = |blocks: &Vec<Block>| blocks.iter().map(|block| block.to_device(device)).collect();
+        Ok(Self {
+            kind: self.kind,
+            stem: (conv.to_device(device)?, norm.to_device(device)?),
+            layers: self.layers.iter().map(layer).collect::<Result<_>>()?,
+            memory: Arc::default(),
+        })
     }
 
     /// Which network this is.
@@ -123,7 +139,7 @@ impl ResNet {
     /// # Errors
     /// If the shape does not fit.
     pub fn feature(&self, images: &Tensor) -> Result<Tensor> {
-        if !images.device().is_cpu() {
+        if composed::on(images.device()) {
             return Ok(self.forward_by_layers(images, Mode::Evaluation)?.detach());
         }
         self.network(vec![images.dim(0)?], Mode::Evaluation)?.infer(images)
@@ -252,9 +268,9 @@ impl ResNet {
     }
 }
 
-/// Whether pictures are on the CPU and need no gradient themselves.
+/// Whether pictures are where our own loops compute (the CPU), and need no gradient themselves.
 fn is_plain(images: &Tensor) -> bool {
-    images.device().is_cpu() && !images.track_op()
+    !composed::on(images.device()) && !images.track_op()
 }
 
 /// The mean over height and width: `[batch, height, width, channels]` → `[batch, channels]`.

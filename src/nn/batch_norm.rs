@@ -4,8 +4,9 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::batch_norm_kernel::Moments;
 use super::batch_norm_op::{BatchNormOp, Statistics};
+use super::composed;
 use super::init;
-use super::parameters::{FileLayout, Group, Parameter, Role};
+use super::parameters::{FileLayout, Group, Parameter, Role, moved};
 
 /// Whether batch norm uses the batch's own statistics, and how often it adds them to the running ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +66,25 @@ impl BatchNorm {
         })
     }
 
+    /// The same on `device`.
+    ///
+    /// # Errors
+    /// If the device has no room for it.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        Ok(Self {
+            weight: moved(&self.weight, device)?,
+            bias: moved(&self.bias, device)?,
+            running_mean: moved(&self.running_mean, device)?,
+            running_var: moved(&self.running_var, device)?,
+        })
+    }
+
     /// Normalises `x` `[…, channels]`.
     ///
     /// # Errors
     /// If the channels do not fit.
     pub fn forward(&self, x: &Tensor, mode: Mode, then: Then) -> Result<Tensor> {
-        if !x.device().is_cpu() {
+        if composed::on(x.device()) {
             return self.forward_composed(x, mode, then);
         }
         let statistics = match mode {
@@ -92,35 +106,6 @@ impl BatchNorm {
         Ok(y)
     }
 
-    /// The same as [`BatchNorm::forward`] out of candle's own operations: for other devices, and to test against.
-    ///
-    /// # Errors
-    /// If the channels do not fit.
-    pub fn forward_composed(&self, x: &Tensor, mode: Mode, then: Then) -> Result<Tensor> {
-        let channels = x.dim(candle_core::D::Minus1)?;
-        let rows = x.reshape(((), channels))?;
-        let (mean, variance) = match mode {
-            Mode::Evaluation => (self.running_mean.detach(), self.running_var.detach()),
-            Mode::Training { statistics_updates } => {
-                let mean = rows.mean(0)?;
-                let variance = rows.broadcast_sub(&mean)?.sqr()?.mean(0)?;
-                self.update_running_statistics(&mean, &variance, rows.dim(0)?, statistics_updates)?;
-                (mean, variance)
-            }
-        };
-        let scale = (self.weight.as_tensor() / (variance + EPSILON)?.sqrt()?)?;
-        let y = rows
-            .broadcast_sub(&mean)?
-            .broadcast_mul(&scale)?
-            .broadcast_add(&self.bias)?
-            .reshape(x.shape())?;
-        match then {
-            Then::Nothing => Ok(y),
-            Then::Relu => y.relu(),
-            Then::AddAndRelu(shortcut) => (y + shortcut)?.relu(),
-        }
-    }
-
     /// The running statistics as moments.
     pub(crate) fn running_moments(&self) -> Result<Moments> {
         Ok(Moments { mean: in_f64(&self.running_mean)?, variance: in_f64(&self.running_var)?, rows: 0 })
@@ -128,12 +113,12 @@ impl BatchNorm {
 
     /// Moves the running statistics towards the moments of a batch, `updates` times.
     pub(crate) fn follow(&self, batch: &Moments, updates: u32) -> Result<()> {
-        let tensor = |values: &[f64]| Tensor::from_slice(values, values.len(), &Device::Cpu);
+        let tensor = |values: &[f64]| Tensor::from_slice(values, values.len(), self.running_mean.device());
         self.update_running_statistics(&tensor(&batch.mean)?, &tensor(&batch.variance)?, batch.rows, updates)
     }
 
     /// `running ← (1-m)^k · running + (1 - (1-m)^k) · batch`, which is k updates with the same batch in one go.
-    fn update_running_statistics(
+    pub(super) fn update_running_statistics(
         &self,
         mean: &Tensor,
         variance: &Tensor,
@@ -146,7 +131,7 @@ impl BatchNorm {
             [(&self.running_mean, mean.clone()), (&self.running_var, (variance * unbiased)?)]
         {
             let dtype = running.dtype();
-            let moved = ((running.detach().to_dtype(DType::F64)? * kept)?
+            let moved = ((running.as_detached_tensor().to_dtype(DType::F64)? * kept)?
                 + (batch.detach().to_dtype(DType::F64)? * (1.0 - kept))?)?;
             running.set(&moved.to_dtype(dtype)?)?;
         }

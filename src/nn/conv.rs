@@ -1,15 +1,16 @@
 //! 2-D convolution with gradients, NHWC.
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, Var, WithDType};
+use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, Var, WithDType};
 
 use super::buffers::Buffers;
+use super::composed;
 use super::conv_kernel::{self, as_it_is};
 use super::conv_kernel_gradient::backward_kernel;
 use super::conv_shape::ConvShape;
 use super::element::{Element, contiguous, unsupported, with_elements, written};
 use super::gather::Source;
 use super::init;
-use super::parameters::{FileLayout, Group, Parameter, Role};
+use super::parameters::{FileLayout, Group, Parameter, Role, moved};
 use crate::random::Generator;
 
 /// A convolution without bias, as ResNets use it: batch norm follows and has one.
@@ -41,6 +42,14 @@ impl Conv2d {
         Ok(Self { weight: init::normal(shape, deviation, dtype, generator)?, stride, padding: size / 2 })
     }
 
+    /// The same on `device`.
+    ///
+    /// # Errors
+    /// If the device has no room for it.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        Ok(Self { weight: moved(&self.weight, device)?, ..*self })
+    }
+
     /// `[batch, height, width, in]` → `[batch, output height, output width, out]`.
     ///
     /// # Errors
@@ -62,7 +71,8 @@ impl Conv2d {
 
 /// Convolves `input` `[batch, height, width, in]` with `kernel` `[out, height, width, in]`.
 ///
-/// On the CPU this is our own code; elsewhere it is [`conv2d_composed`].
+/// On the CPU this is our own code, on a GPU cuDNN's (with the feature `cudnn`, in f32); elsewhere it is
+/// [`conv2d_composed`].
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -77,10 +87,14 @@ impl Conv2d {
 /// # Errors
 /// If the shapes do not fit.
 pub fn conv2d(input: &Tensor, kernel: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
-    if !input.device().is_cpu() {
+    let shape = ConvShape::new(input.dims(), kernel.dims(), stride, padding)?;
+    #[cfg(feature = "cudnn")]
+    if input.device().is_cuda() && input.dtype() == DType::F32 {
+        return super::conv_cudnn::conv2d(&input.contiguous()?, &kernel.contiguous()?, shape);
+    }
+    if composed::on(input.device()) {
         return conv2d_composed(input, kernel, stride, padding);
     }
-    let shape = ConvShape::new(input.dims(), kernel.dims(), stride, padding)?;
     let needs_input_gradient = input.track_op();
     input.contiguous()?.apply_op2(kernel, Convolution { shape, needs_input_gradient })
 }

@@ -1,10 +1,10 @@
 //! A fully connected layer, and dropout with a seeded mask.
 
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::Rng;
 
 use super::init;
-use super::parameters::{FileLayout, Group, Parameter, Role};
+use super::parameters::{FileLayout, Group, Parameter, Role, moved};
 use crate::random::Generator;
 
 /// `y = x Wᵀ + b`.
@@ -33,6 +33,14 @@ impl Linear {
             weight: init::normal((outputs, inputs), deviation, dtype, generator)?,
             bias: init::constant(outputs, 0.0, dtype)?,
         })
+    }
+
+    /// The same on `device`.
+    ///
+    /// # Errors
+    /// If the device has no room for it.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        Ok(Self { weight: moved(&self.weight, device)?, bias: moved(&self.bias, device)? })
     }
 
     /// `[batch, inputs]` → `[batch, outputs]`.

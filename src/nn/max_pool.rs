@@ -3,12 +3,14 @@
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::composed;
 use super::element::{Element, contiguous, unsupported, vectorised, with_elements, written};
+pub use super::max_pool_composed::max_pool_composed;
 use super::profile::{Kind, timed};
 
-const KERNEL: usize = 3;
-const STRIDE: usize = 2;
-const PADDING: usize = 1;
+pub(super) const KERNEL: usize = 3;
+pub(super) const STRIDE: usize = 2;
+pub(super) const PADDING: usize = 1;
 
 /// `[batch, height, width, channels]` → `[batch, ⌈height/2⌉, ⌈width/2⌉, channels]`.
 ///
@@ -26,44 +28,10 @@ const PADDING: usize = 1;
 /// # Errors
 /// If the input is not of rank 4.
 pub fn max_pool(input: &Tensor) -> Result<Tensor> {
-    if !input.device().is_cpu() {
+    if composed::on(input.device()) {
         return max_pool_composed(input);
     }
     input.contiguous()?.apply_op1(MaxPool)
-}
-
-/// The same as [`max_pool`] out of candle's own operations; where two pixels tie, the gradient is shared.
-///
-/// # Errors
-/// If the input is not of rank 4.
-pub fn max_pool_composed(input: &Tensor) -> Result<Tensor> {
-    let (_, height, width, _) = input.dims4()?;
-    let lowest = (input.detach().flatten_all()?.min(0)? - 1.0)?;
-    let pad = |x: &Tensor, dimension: usize| -> Result<Tensor> {
-        let border = |size: usize| -> Result<Tensor> {
-            let mut dims = x.dims().to_vec();
-            dims[dimension] = size;
-            lowest.broadcast_as(dims)?.contiguous()
-        };
-        Tensor::cat(&[&border(PADDING)?, x, &border(PADDING + 1)?], dimension)
-    };
-    let padded = pad(&pad(input, 1)?, 2)?;
-    let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
-    let every_second = |x: &Tensor, dimension: usize, first: usize, count: usize| -> Result<Tensor> {
-        let picked: Vec<u32> = (0..count).map(|i| (first + STRIDE * i) as u32).collect();
-        x.index_select(&Tensor::new(picked, x.device())?, dimension)
-    };
-    let mut largest: Option<Tensor> = None;
-    for y in 0..KERNEL {
-        for x in 0..KERNEL {
-            let shifted = every_second(&every_second(&padded, 1, y, rows)?, 2, x, columns)?;
-            largest = Some(match largest {
-                None => shifted,
-                Some(largest) => largest.maximum(&shifted)?,
-            });
-        }
-    }
-    largest.ok_or_else(|| candle_core::Error::Msg("an empty kernel".into()))
 }
 
 struct MaxPool;

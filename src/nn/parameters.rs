@@ -1,6 +1,6 @@
 //! The tensors of a network by name: what is trained, what is only tracked, and how each lies in a file.
 
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 
 use crate::error::Result;
 
@@ -47,7 +47,7 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// The value as PyTorch would store it.
+    /// The value as PyTorch would store it, on the CPU.
     ///
     /// # Errors
     /// If candle cannot permute it.
@@ -55,7 +55,7 @@ impl Parameter {
         in_file_layout(self.value.as_tensor(), self.layout)
     }
 
-    /// Sets the value from a tensor in PyTorch's layout; shape and element type must fit.
+    /// Sets the value, on whatever device it is, from a tensor in PyTorch's layout; the shape must fit.
     ///
     /// # Errors
     /// If the shape does not fit.
@@ -65,7 +65,7 @@ impl Parameter {
             FileLayout::Kernel => stored.permute((0, 2, 3, 1))?,
         };
         let stored = stored.to_dtype(self.value.dtype())?.contiguous()?;
-        Ok(self.value.set(&stored)?)
+        Ok(self.value.set(&stored.to_device(self.value.device())?)?)
     }
 
     /// The shape as PyTorch would store it.
@@ -78,13 +78,19 @@ impl Parameter {
     }
 }
 
-/// A tensor of the shape of a parameter (such as its momentum) as PyTorch would store it.
+/// A tensor of the shape of a parameter (such as its momentum) as PyTorch would store it, on the CPU.
 ///
 /// # Errors
 /// If candle cannot permute it.
 pub fn in_file_layout(tensor: &Tensor, layout: FileLayout) -> Result<Tensor> {
+    let tensor = tensor.detach().to_device(&Device::Cpu)?;
     Ok(match layout {
-        FileLayout::Same => tensor.clone(),
+        FileLayout::Same => tensor,
         FileLayout::Kernel => tensor.permute((0, 3, 1, 2))?.contiguous()?,
     })
+}
+
+/// A variable of the same value on `device`; a new one, so that the two are trained apart.
+pub(crate) fn moved(variable: &Var, device: &Device) -> candle_core::Result<Var> {
+    Var::from_tensor(&variable.as_detached_tensor().to_device(device)?)
 }

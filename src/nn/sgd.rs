@@ -3,6 +3,7 @@
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp3, Layout, Tensor, Var, bail};
 
+use super::composed;
 use super::element::{Element, contiguous, vectorised};
 use super::parameters::{Group, Parameter, Role, in_file_layout};
 use crate::error::{Result, complain};
@@ -41,7 +42,6 @@ impl GroupRates {
 
 /// The optimiser and its momentum.
 pub struct Sgd {
-    settings: SgdSettings,
     slots: Vec<Slot>,
 }
 
@@ -49,6 +49,27 @@ struct Slot {
     parameter: Parameter,
     group: Group,
     momentum: Var,
+    settings: SgdSettings,
+}
+
+impl Slot {
+    /// In one pass over the memory for the momentum, and one for the weight.
+    fn update(&self, gradient: &Tensor, rate: f64) -> candle_core::Result<()> {
+        let SgdSettings { momentum, nesterov, weight_decay } = self.settings;
+        let weight = &self.parameter.value;
+        self.momentum.inplace_op3(gradient, weight, &UpdateVelocity { momentum, weight_decay })?;
+        weight.inplace_op3(gradient, &self.momentum, &Descend { momentum, weight_decay, rate, nesterov })
+    }
+
+    fn update_composed(&self, gradient: &Tensor, rate: f64) -> candle_core::Result<()> {
+        let SgdSettings { momentum, nesterov, weight_decay } = self.settings;
+        let weight = self.parameter.value.as_detached_tensor();
+        let decayed = (gradient.detach() + (&weight * weight_decay)?)?;
+        let velocity = ((self.momentum.as_detached_tensor() * momentum)? + &decayed)?;
+        let direction = if nesterov { (decayed + (&velocity * momentum)?)? } else { velocity.clone() };
+        self.parameter.value.set(&(weight - (direction * rate)?)?)?;
+        self.momentum.set(&velocity)
+    }
 }
 
 impl Sgd {
@@ -63,10 +84,10 @@ impl Sgd {
         for parameter in parameters {
             if let Role::Trained(group) = parameter.role {
                 let momentum = Var::from_tensor(&parameter.value.zeros_like()?)?;
-                slots.push(Slot { parameter, group, momentum });
+                slots.push(Slot { parameter, group, momentum, settings });
             }
         }
-        Ok(Self { settings, slots })
+        Ok(Self { slots })
     }
 
     /// One step: `d = g + λw; v ← μv + d; w ← w - η(d + μv)`, or `w ← w - ηv` without Nesterov.
@@ -76,26 +97,29 @@ impl Sgd {
     /// # Errors
     /// If a gradient's shape does not fit.
     pub fn step(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
-        let SgdSettings { momentum, nesterov, weight_decay } = self.settings;
+        self.update_all(gradients, rates, |slot, gradient, rate| match composed::on(gradient.device()) {
+            true => slot.update_composed(gradient, rate),
+            false => slot.update(gradient, rate),
+        })
+    }
+
+    /// The same as [`Sgd::step`] out of candle's own operations: for other devices, and to test against.
+    ///
+    /// # Errors
+    /// If a gradient's shape does not fit.
+    pub fn step_composed(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
+        self.update_all(gradients, rates, Slot::update_composed)
+    }
+
+    fn update_all(
+        &mut self,
+        gradients: &GradStore,
+        rates: &GroupRates,
+        update: impl Fn(&Slot, &Tensor, f64) -> candle_core::Result<()>,
+    ) -> Result<()> {
         for slot in &self.slots {
-            let weight = &slot.parameter.value;
-            let Some(gradient) = gradients.get(weight) else {
-                continue;
-            };
-            let gradient = gradient.contiguous()?;
-            let rate = rates.of(slot.group);
-            if weight.device().is_cpu() {
-                let velocity = UpdateVelocity { momentum, weight_decay };
-                slot.momentum.inplace_op3(&gradient, weight, &velocity)?;
-                let descent = Descend { momentum, weight_decay, rate, nesterov };
-                weight.inplace_op3(&gradient, &slot.momentum, &descent)?;
-            } else {
-                let decayed = (&gradient + (weight.as_tensor() * weight_decay)?)?;
-                let velocity = ((slot.momentum.as_tensor() * momentum)? + &decayed)?;
-                let direction =
-                    if nesterov { (decayed + (&velocity * momentum)?)? } else { velocity.clone() };
-                weight.set(&(weight.as_tensor() - (direction * rate)?)?)?;
-                slot.momentum.set(&velocity)?;
+            if let Some(gradient) = gradients.get(&slot.parameter.value) {
+                update(slot, &gradient.contiguous()?, rates.of(slot.group))?;
             }
         }
         Ok(())

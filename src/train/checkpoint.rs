@@ -64,7 +64,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Copies `parameters` and `momentum` (by the parameter's name, in PyTorch's layout).
+    /// Copies `parameters` (to the CPU) and `momentum` (by the parameter's name, in PyTorch's layout).
     ///
     /// # Errors
     /// If candle cannot copy a tensor.

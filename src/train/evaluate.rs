@@ -43,7 +43,7 @@ pub fn evaluate(
     let mut predictions = Vec::with_capacity(domain.pictures.len());
     for batch in test_batches(domain.clone(), transform.clone(), batch_size)? {
         let batch = batch?;
-        let answers = classify(&model.predict(&batch.images)?)?;
+        let answers = classify(&model.predict(&batch.images.to_device(model.device())?)?)?;
         let labels = batch.labels.to_vec1::<u32>()?;
         for ((index, label), (class, probability)) in batch.indices.into_iter().zip(labels).zip(answers) {
             predictions.push(Prediction { index, label, class, probability });

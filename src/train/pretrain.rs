@@ -12,6 +12,7 @@ use super::trainer::finite_values;
 use crate::data::batches::BatchLoader;
 use crate::data::mini_home::{Split, pretraining};
 use crate::data::transform::Transform;
+use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::method::source_only::SourceOnly;
 use crate::method::{Method, StepInput};
@@ -37,6 +38,8 @@ pub struct Pretraining {
     pub weight_decay: f64,
     /// Threads that draw pictures ahead.
     pub workers: usize,
+    /// Where to compute.
+    pub device: DeviceChoice,
 }
 
 impl Default for Pretraining {
@@ -49,6 +52,7 @@ impl Default for Pretraining {
             momentum: 0.9,
             weight_decay: 5e-4,
             workers: 2,
+            device: DeviceChoice::Auto,
         }
     }
 }
@@ -83,7 +87,7 @@ impl Pretraining {
             dropout: 0.0,
             dtype: DType::F32,
         };
-        let model = Model::new(&spec, self.seed)?;
+        let model = Model::new(&spec, self.seed)?.to_device(&self.device.open()?)?;
         let settings =
             SgdSettings { momentum: self.momentum, nesterov: true, weight_decay: self.weight_decay };
         let mut optimiser = Sgd::new(model.parameters(), settings)?;
@@ -100,7 +104,7 @@ impl Pretraining {
         let steps = batches.batches_per_epoch() * self.epochs;
         for step in 0..steps {
             let start = Instant::now();
-            let batch = batches.next()?;
+            let batch = batches.next()?.to_device(model.device())?;
             let input = StepInput {
                 source_images: &batch.images,
                 source_labels: &batch.labels,

@@ -23,8 +23,8 @@ const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const LOG: &str = "log.txt";
 
-/// Settings that change nothing about the result, so that a resumed run may have others.
-const FREE_KEYS: [&str; 1] = ["workers"];
+/// Settings that are not of the run but of the machine it is on, so that a resumed run may have others.
+const FREE_KEYS: [&str; 2] = ["workers", "device"];
 
 /// The file name of a checkpoint inside a run's folder.
 pub fn checkpoint_name(kept: Kept) -> &'static str {
@@ -243,6 +243,7 @@ fn lock(log: &File, folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::DeviceChoice;
 
     fn folder_with(lines: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -298,7 +299,7 @@ mod tests {
         let longer = RunConfig { steps: 600, ..config.clone() };
         let differing = message(&longer, true);
         assert!(differing.contains("steps = 500, found steps = 600"), "{differing}");
-        let quicker = RunConfig { workers: 7, ..config.clone() };
+        let quicker = RunConfig { workers: 7, device: DeviceChoice::Cuda(1), ..config.clone() };
         assert_eq!(message(&quicker, true), "");
     }
 

@@ -13,6 +13,7 @@ use crate::config::{Baseline, DataSource, RunConfig, Weights};
 use crate::data::dataset::Task;
 use crate::data::transform::Transform;
 use crate::data::{folder, mini_home};
+use crate::device::DeviceChoice;
 use crate::error::{Result, complain};
 use crate::method::Method;
 use crate::method::alignment::Alignment;
@@ -106,11 +107,11 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// The model of the run in `folder`, as its last or best checkpoint has it.
+    /// The model of the run in `folder`, as its last or best checkpoint has it, on `device` (wherever it was trained).
     ///
     /// # Errors
-    /// If there is no such checkpoint, or it is truncated or of another format.
-    pub fn open(folder: &Path, kept: Kept) -> Result<Self> {
+    /// If there is no such checkpoint, it is truncated or of another format, or there is no such device.
+    pub fn open(folder: &Path, kept: Kept, device: DeviceChoice) -> Result<Self> {
         let path = folder.join(checkpoint_name(kept));
         if !path.exists() {
             return Err(complain("the folder of a run with a checkpoint", "none")
@@ -121,7 +122,8 @@ impl Trained {
                 .into());
         }
         let checkpoint = Checkpoint::load(&path)?;
-        let header = checkpoint.header.clone();
+        let mut header = checkpoint.header.clone();
+        header.config.device = device;
         header.config.validate()?;
         let model = make_model(&header.config, header.classes.len())?;
         checkpoint.load_into(&model.parameters())?;
@@ -181,10 +183,10 @@ pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
     }
 }
 
-/// The model that the method needs, with random initial values.
+/// The model that the method needs, with random initial values, on the device of the configuration.
 ///
 /// # Errors
-/// If candle cannot allocate it.
+/// If there is no such device, or no room on it.
 pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
     let method = make_method(config);
     let spec = ModelSpec {
@@ -196,7 +198,7 @@ pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
         dropout: config.dropout,
         dtype: DType::F32,
     };
-    Model::new(&spec, config.seed)
+    Model::new(&spec, config.seed)?.to_device(&config.device.open()?)
 }
 
 /// Sets the backbone to the weights that the run starts from.

@@ -161,9 +161,10 @@ impl<'a> Trainer<'a> {
         let rate = config.learning_rate
             * inverse_decay(progress, config.learning_rate_gamma, config.learning_rate_power);
 
-        let source = loaders.source.next()?;
+        let device = self.model.device();
+        let source = loaders.source.next()?.to_device(device)?;
         let target = match &mut loaders.target {
-            Some(loader) => Some(loader.next()?),
+            Some(loader) => Some(loader.next()?.to_device(device)?),
             None => None,
         };
         let losses = self.method.losses(
