@@ -4,3 +4,4 @@ pub mod attention;
 pub mod grad_cam;
 pub mod look;
 pub mod overlay;
+pub mod plane;

@@ -33,6 +33,35 @@ const METHODS: [(&str, &str, Colour); 8] = [
 /// What stands for a method that is not in the list.
 const UNKNOWN: Colour = [0x1B, 0x7A, 0x50];
 
+/// The domains of Office-Home, and the two sides of a task. They meet the methods' colours in no chart.
+const DOMAINS: [(&str, Colour); 6] = [
+    ("Art", [0xC4, 0x3C, 0x39]),
+    ("Clipart", [0x2F, 0x6D, 0xB5]),
+    ("Product", [0x3F, 0x8F, 0x4F]),
+    ("Real_World", [0x8A, 0x62, 0xB0]),
+    ("source", [0x2F, 0x6D, 0xB5]),
+    ("target", [0xD8, 0x7A, 0x16]),
+];
+
+/// For what has no colour of its own, by its place.
+const PALETTE: [Colour; 8] = [
+    [0x1F, 0x5F, 0x99],
+    [0xD0, 0x6A, 0x12],
+    [0x2E, 0x8B, 0x57],
+    [0xA8, 0x32, 0x5E],
+    [0x6A, 0x51, 0xA3],
+    [0x7A, 0x5C, 0x2E],
+    [0x20, 0x8E, 0x9E],
+    [0x66, 0x66, 0x66],
+];
+
+/// The colour of a method or a domain, the same everywhere; of anything else, that of its place in the chart.
+pub fn colour_of(label: &str, place: usize) -> Colour {
+    let domain = DOMAINS.iter().find(|(name, _)| *name == label).map(|(_, colour)| *colour);
+    let method = find(label).map(|(_, _, colour)| *colour);
+    domain.or(method).unwrap_or(PALETTE[place % PALETTE.len()])
+}
+
 /// The name to show: `dannp+toalign` is "DANNP+ToAlign". An unknown name is shown as it is.
 pub fn display_name(name: &str) -> &str {
     find(name).map_or(name, |(_, display, _)| display)

@@ -1,8 +1,10 @@
 //! What comes out: tables, charts and the report page.
 
 pub mod html;
+pub mod live;
 pub mod method_style;
 pub mod picture;
 pub mod plot;
+pub mod show;
 pub mod study;
 pub mod table;

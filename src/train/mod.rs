@@ -10,6 +10,7 @@ pub mod observer;
 pub mod pretrain;
 pub mod progress;
 pub mod record;
+pub mod records;
 pub mod run;
 pub mod session;
 pub mod trainer;

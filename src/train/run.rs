@@ -152,7 +152,12 @@ pub fn read_config(folder: &Path) -> Result<RunConfig> {
 pub fn read_metrics(folder: &Path) -> Result<Vec<Record>> {
     let path = folder.join(METRICS);
     let bytes = std::fs::read(&path).map_err(|error| file_error("read", &path, error))?;
-    Ok(records_of(&bytes, &path)?.into_iter().map(|(record, _)| record).collect())
+    records_in(&bytes, &path)
+}
+
+/// The records in the bytes of a file.
+pub(super) fn records_in(bytes: &[u8], path: &Path) -> Result<Vec<Record>> {
+    Ok(records_of(bytes, path)?.into_iter().map(|(record, _)| record).collect())
 }
 
 /// Every record with the line that it stands in.

@@ -6,7 +6,7 @@ use plotters::style::text_anchor::HPos;
 use super::canvas::{self, GRID, INK, MARGIN, Sheet, Size, drawing_error, font, rgb, width_of};
 use super::ticks::{label, round_range};
 use crate::error::Result;
-use crate::report::method_style::Colour;
+use crate::report::method_style::{Colour, colour_of, display_name};
 
 /// Where the bars point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +57,27 @@ const BOTTOM: u32 = 8;
 const NAMES: u32 = 66;
 
 impl Bars {
+    /// Bars to come, with the chart's title and that of the axis of values.
+    pub fn new(title: &str, value_title: &str) -> Self {
+        Self { title: title.into(), value_title: value_title.into(), decimals: 1, ..Self::default() }
+    }
+
+    /// One more bar. Its label may be a method's name, such as `hda+toalign`: it is then shown and coloured as everywhere.
+    pub fn bar(mut self, label: &str, value: f64) -> Self {
+        let (label, colour) = (display_name(label).to_owned(), colour_of(label, self.bars.len()));
+        self.bars.push(Bar { label, colour, value, ..Bar::default() });
+        self
+    }
+
+    /// One more bar, with half the length of its error bar.
+    pub fn bar_with_error(self, label: &str, value: f64, error: f64) -> Self {
+        let mut bars = self.bar(label, value);
+        if let Some(bar) = bars.bars.last_mut() {
+            bar.error = Some(error);
+        }
+        bars
+    }
+
     /// The chart as SVG.
     ///
     /// # Errors
@@ -207,7 +228,7 @@ impl Bar {
 }
 
 /// Dark letters on a light colour, white ones on a dark colour.
-fn readable_on([red, green, blue]: Colour) -> RGBColor {
+pub(in crate::report) fn readable_on([red, green, blue]: Colour) -> RGBColor {
     let lightness = 0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue);
     if lightness > 140.0 { INK } else { WHITE }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, complain};
 use crate::report::method_style::{Colour, Marker};
 
 /// The part of a drawing in which positions are pixels.
-pub(super) type Sheet<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(in crate::report) type Sheet<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// How wide a chart is. The lettering has the same size in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +21,7 @@ pub enum Size {
 }
 
 impl Size {
-    pub(super) fn width(self) -> u32 {
+    pub(in crate::report) fn width(self) -> u32 {
         match self {
             Size::Wide => 720,
             Size::Narrow => 420,
@@ -37,20 +37,25 @@ impl Size {
     }
 }
 
-pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-pub(super) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
+pub(in crate::report) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+pub(in crate::report) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
 
 /// Height of one row of the legend.
 const LEGEND_ROW: i32 = 26;
 
 /// Pixels from the left edge at which titles and legends begin.
-pub(super) const MARGIN: i32 = 16;
+pub(in crate::report) const MARGIN: i32 = 16;
 
 /// Draws on a white sheet and returns the SVG.
 pub(super) fn svg(size: Size, height: u32, draw: impl FnOnce(&Sheet) -> Result<()>) -> Result<String> {
+    svg_of((size.width(), height), draw)
+}
+
+/// Draws on a white sheet of this width and height and returns the SVG.
+pub(in crate::report) fn svg_of(size: (u32, u32), draw: impl FnOnce(&Sheet) -> Result<()>) -> Result<String> {
     let mut text = String::new();
     {
-        let sheet = SVGBackend::with_string(&mut text, (size.width(), height)).into_drawing_area();
+        let sheet = SVGBackend::with_string(&mut text, size).into_drawing_area();
         sheet.fill(&WHITE).map_err(drawing_error)?;
         draw(&sheet)?;
         sheet.present().map_err(drawing_error)?;
@@ -58,17 +63,17 @@ pub(super) fn svg(size: Size, height: u32, draw: impl FnOnce(&Sheet) -> Result<(
     Ok(text)
 }
 
-pub(super) fn drawing_error(error: impl std::fmt::Display) -> Error {
+pub(in crate::report) fn drawing_error(error: impl std::fmt::Display) -> Error {
     complain("a chart that can be drawn", error.to_string()).into()
 }
 
 /// A sans-serif font of `pixels` height. plotters divides the size it is given by 1.24 when it writes SVG.
-pub(super) fn font(pixels: f64) -> TextStyle<'static> {
+pub(in crate::report) fn font(pixels: f64) -> TextStyle<'static> {
     TextStyle::from(("sans-serif", pixels * 1.24).into_font()).color(&INK)
 }
 
 /// Letters at a place, held there by their left end, middle or right end, at half their height.
-pub(super) fn write(
+pub(in crate::report) fn write(
     sheet: &Sheet,
     text: &str,
     place: (i32, i32),
@@ -80,23 +85,28 @@ pub(super) fn write(
 }
 
 /// The title, in the top left corner.
-pub(super) fn write_title(sheet: &Sheet, title: &str) -> Result<()> {
+pub(in crate::report) fn write_title(sheet: &Sheet, title: &str) -> Result<()> {
     let style = TextStyle::from(("sans-serif", 17.0 * 1.24, FontStyle::Bold).into_font());
     write(sheet, title, (MARGIN, 22), HPos::Left, style.color(&INK))
 }
 
 /// About how many pixels wide a text is. The browser chooses the font, so this is on the generous side.
-pub(super) fn width_of(text: &str, pixels: f64) -> i32 {
+pub(in crate::report) fn width_of(text: &str, pixels: f64) -> i32 {
     (text.chars().count() as f64 * pixels * 0.6).ceil() as i32
 }
 
-pub(super) fn rgb(colour: Colour) -> RGBColor {
+pub(in crate::report) fn rgb(colour: Colour) -> RGBColor {
     let [red, green, blue] = colour;
     RGBColor(red, green, blue)
 }
 
 /// A marker at a pixel.
-pub(super) fn draw_marker(sheet: &Sheet, marker: Marker, (x, y): (i32, i32), colour: Colour) -> Result<()> {
+pub(in crate::report) fn draw_marker(
+    sheet: &Sheet,
+    marker: Marker,
+    (x, y): (i32, i32),
+    colour: Colour,
+) -> Result<()> {
     let style = rgb(colour).filled();
     match marker {
         Marker::Circle => sheet.draw(&Circle::new((x, y), 4, style)),
@@ -109,14 +119,14 @@ pub(super) fn draw_marker(sheet: &Sheet, marker: Marker, (x, y): (i32, i32), col
 }
 
 /// What a colour and a marker mean.
-pub(super) struct Entry<'a> {
+pub(in crate::report) struct Entry<'a> {
     pub label: &'a str,
     pub colour: Colour,
     pub marker: Marker,
 }
 
 /// How high the legend of these labels is.
-pub(super) fn legend_height(entries: &[Entry], size: Size) -> u32 {
+pub(in crate::report) fn legend_height(entries: &[Entry], size: Size) -> u32 {
     match legend_places(entries, size).last() {
         Some((_, row)) => ((row + 1) * LEGEND_ROW + 8) as u32,
         None => 0,
@@ -124,7 +134,7 @@ pub(super) fn legend_height(entries: &[Entry], size: Size) -> u32 {
 }
 
 /// Draws the legend, with its upper edge at pixel row `top`.
-pub(super) fn draw_legend(sheet: &Sheet, entries: &[Entry], size: Size, top: i32) -> Result<()> {
+pub(in crate::report) fn draw_legend(sheet: &Sheet, entries: &[Entry], size: Size, top: i32) -> Result<()> {
     for (entry, (x, row)) in entries.iter().zip(legend_places(entries, size)) {
         let y = top + row * LEGEND_ROW + LEGEND_ROW / 2;
         let line = PathElement::new([(x, y), (x + 28, y)], rgb(entry.colour).stroke_width(3));

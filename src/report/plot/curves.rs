@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use super::canvas::{self, Entry, GRID, INK, Size, drawing_error, font, rgb};
 use super::ticks::{label, round_range};
 use crate::error::Result;
-use crate::report::method_style::{Colour, Marker};
+use crate::report::method_style::{Colour, Marker, colour_of, display_name};
 
 /// Height of the part with the axes, in pixels.
 const HEIGHT: u32 = 388;
@@ -43,6 +43,34 @@ pub struct Chart {
 }
 
 impl Chart {
+    /// Curves to come, with the chart's title and those of its axes.
+    pub fn new(title: &str, x_title: &str, y_title: &str) -> Self {
+        Self { title: title.into(), x_title: x_title.into(), y_title: y_title.into(), ..Self::default() }
+    }
+
+    /// One more curve. Its label may be a method's name, such as `hda+toalign`, or a domain's: it is then shown and coloured
+    /// as everywhere.
+    pub fn curve(mut self, label: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        let markers = [Marker::Circle, Marker::Triangle, Marker::Square];
+        self.curves.push(Curve {
+            label: display_name(label).to_owned(),
+            colour: colour_of(label, self.curves.len()),
+            marker: markers[self.curves.len() % markers.len()],
+            points: points.into_iter().collect(),
+        });
+        self
+    }
+
+    /// The same, half as wide: two fit beside each other.
+    pub fn narrow(self) -> Self {
+        Self { size: Size::Narrow, ..self }
+    }
+
+    /// The same, with a vertical axis that begins at 0.
+    pub fn from_zero(self) -> Self {
+        Self { from_zero: true, ..self }
+    }
+
     /// The chart as SVG. Without a single point it says "no data yet".
     ///
     /// # Errors

@@ -1,10 +1,10 @@
 //! Charts as SVG text: on white, so that they read in a light and in a dark page, with fonts of at least 13 pixels.
 
-mod bars;
-mod canvas;
+pub(super) mod bars;
+pub(super) mod canvas;
 mod curves;
 mod learning;
-mod ticks;
+pub(super) mod ticks;
 
 pub use bars::{Bar, Bars, Direction};
 pub use canvas::Size;

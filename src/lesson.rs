@@ -1,0 +1,234 @@
+//! What the cells of a notebook are made of: a run that keeps its own state, and short ways to pictures and features.
+
+use std::ops::ControlFlow;
+
+use candle_core::Tensor;
+use image::RgbImage;
+
+use crate::config::RunConfig;
+use crate::data::batches::test_batches;
+use crate::data::dataset::{Domain, Task};
+use crate::error::Result;
+use crate::model::Model;
+use crate::report::live::Live;
+use crate::report::method_style::display_name;
+use crate::train::checkpoint::Checkpoint;
+use crate::train::evaluate::{Evaluation, evaluate};
+use crate::train::observer::{Observer, StepReport};
+use crate::train::record::Record;
+use crate::train::session::{Session, transform};
+use crate::train::trainer::Summary;
+
+/// One run that lives in a variable of the notebook: it goes on where it is, in whichever cell.
+///
+/// ```
+/// use toalign::config::RunConfig;
+/// use toalign::lesson::Training;
+/// let mut training = Training::new(RunConfig { steps: 4, test_every: 4, batch_size: 4, ..RunConfig::mini() })?;
+/// assert_eq!(training.steps(3)?.step, 3);
+/// assert!(training.run()?.finished);
+/// assert_eq!(training.accuracies("target").len(), 1);
+/// # Ok::<(), toalign::Error>(())
+/// ```
+pub struct Training {
+    session: Session,
+    checkpoint: Option<Checkpoint>,
+    records: Vec<Record>,
+}
+
+impl Training {
+    /// Opens the data and makes the model; nothing is trained yet.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn new(config: RunConfig) -> Result<Self> {
+        Ok(Self { session: Session::new(config)?, checkpoint: None, records: Vec::new() })
+    }
+
+    /// Trains to the end, with a live figure. Stop in JupyterLab ends it softly; run again, it goes on.
+    ///
+    /// # Errors
+    /// As [`Trainer::run`](crate::train::trainer::Trainer::run).
+    pub fn run(&mut self) -> Result<Summary> {
+        let Session { config, task, .. } = &self.session;
+        let method = config.method_name();
+        let (source, target) = (&task.source.name, &task.target.name);
+        let title = format!("{}, {source} → {target}", display_name(&method)).replace('_', " ");
+        let mut live = Live::new(&title, &method);
+        live.recall(&self.records);
+        let summary = self.go_on(&mut live)?;
+        live.finish()?;
+        Ok(summary)
+    }
+
+    /// Trains at most `count` more steps, and shows nothing.
+    ///
+    /// # Errors
+    /// As [`Training::run`].
+    pub fn steps(&mut self, count: usize) -> Result<Summary> {
+        self.go_on(&mut StopAfter { left: count })
+    }
+
+    fn go_on(&mut self, observer: &mut dyn Observer) -> Result<Summary> {
+        let mut trainer = self.session.trainer()?;
+        if let Some(checkpoint) = &self.checkpoint {
+            trainer.restore(checkpoint)?;
+        }
+        let mut recorder = Recorder(&mut self.records);
+        let summary = trainer.run(&mut [&mut recorder, observer])?;
+        self.checkpoint = Some(trainer.checkpoint()?);
+        Ok(summary)
+    }
+
+    /// The network as it is now.
+    pub fn model(&self) -> &Model {
+        &self.session.model
+    }
+
+    /// Its pictures.
+    pub fn task(&self) -> &Task {
+        &self.session.task
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &RunConfig {
+        &self.session.config
+    }
+
+    /// What it wrote down so far.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Accuracy on every picture of a domain, now.
+    ///
+    /// # Errors
+    /// If a picture cannot be decoded.
+    pub fn test(&self, domain: &Domain) -> Result<Evaluation> {
+        evaluate(self.model(), domain, &transform(self.config()), self.config().test_batch_size)
+    }
+
+    /// The features of the first `count` pictures of a domain, in evaluation mode, `[count, channels]`.
+    ///
+    /// # Errors
+    /// If a picture cannot be decoded.
+    pub fn features(&self, domain: &Domain, count: usize) -> Result<Tensor> {
+        let mut features = Vec::new();
+        let mut left = count;
+        for batch in test_batches(domain.clone(), transform(self.config()), self.config().test_batch_size)? {
+            if left == 0 {
+                break;
+            }
+            let images = batch?.images.to_device(self.model().device())?;
+            let images = images.narrow(0, 0, images.dim(0)?.min(left))?;
+            left -= images.dim(0)?;
+            features.push(self.model().backbone.feature(&images)?);
+        }
+        Ok(Tensor::cat(&features, 0)?)
+    }
+
+    /// Accuracy in percent over the steps of the tests, on the `source` or the `target`.
+    pub fn accuracies(&self, domain: &str) -> Vec<(f64, f64)> {
+        let of = |record: &Record| match record {
+            Record::Test { step, source_accuracy, target_accuracy, .. } => {
+                let accuracy = if domain == "source" { source_accuracy } else { target_accuracy };
+                Some((*step as f64, *accuracy))
+            }
+            _ => None,
+        };
+        self.records.iter().filter_map(of).collect()
+    }
+
+    /// A loss by its name, such as `alignment`, over the steps.
+    pub fn losses(&self, name: &str) -> Vec<(f64, f64)> {
+        let of = |record: &Record| match record {
+            Record::Train { step, losses, .. } => losses.get(name).map(|loss| (*step as f64, *loss)),
+            _ => None,
+        };
+        self.records.iter().filter_map(of).collect()
+    }
+}
+
+/// One picture of each of the first `classes` classes of a domain, the `which`-th of its class, with its index.
+///
+/// # Errors
+/// If a picture cannot be decoded.
+pub fn one_of_each_class(domain: &Domain, classes: usize, which: usize) -> Result<Vec<(usize, RgbImage)>> {
+    let of_class = |class: u32| {
+        let mut indices = (0..domain.pictures.len()).filter(move |&index| domain.pictures.label(index) == class);
+        indices.nth(which)
+    };
+    let indices = (0..classes as u32).filter_map(of_class);
+    indices.map(|index| Ok((index, domain.pictures.decode(index)?))).collect()
+}
+
+struct Recorder<'a>(&'a mut Vec<Record>);
+
+impl Observer for Recorder<'_> {
+    fn on_record(&mut self, record: &Record) -> Result<()> {
+        self.0.push(record.clone());
+        Ok(())
+    }
+}
+
+struct StopAfter {
+    left: usize,
+}
+
+impl Observer for StopAfter {
+    fn on_step(&mut self, _report: &StepReport) -> Result<ControlFlow<()>> {
+        self.left = self.left.saturating_sub(1);
+        Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Baseline;
+
+    fn training() -> Training {
+        Training::new(RunConfig {
+            steps: 9,
+            test_every: 5,
+            log_every: 2,
+            batch_size: 4,
+            method: Baseline::Hda,
+            toalign: true,
+            discriminator_hidden: 16,
+            ..RunConfig::mini()
+        })
+        .unwrap()
+    }
+
+    fn bits(training: &Training) -> Vec<u32> {
+        let parameters = training.model().parameters();
+        let values = parameters.iter().flat_map(|parameter| {
+            parameter.value.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits)
+        });
+        values.collect()
+    }
+
+    #[test]
+    fn three_cells_train_as_one() {
+        let (mut one, mut three) = (training(), training());
+        assert!(one.run().unwrap().finished);
+        assert_eq!(three.steps(2).unwrap().step, 2);
+        assert_eq!(three.steps(4).unwrap().step, 6);
+        assert!(three.run().unwrap().finished);
+        assert!(bits(&one) == bits(&three), "the weights differ");
+        assert_eq!(one.losses("alignment"), three.losses("alignment"));
+        assert_eq!(one.accuracies("target"), three.accuracies("target"));
+        assert!(three.run().unwrap().finished, "a finished run has nothing left to do");
+    }
+
+    #[test]
+    fn features_and_pictures_are_those_of_the_domain() {
+        let training = training();
+        let source = &training.task().source;
+        assert_eq!(training.features(source, 7).unwrap().dims(), [7, 128]);
+        let pictures = one_of_each_class(source, 12, 1).unwrap();
+        let labels: Vec<u32> = pictures.iter().map(|(index, _)| source.pictures.label(*index)).collect();
+        assert_eq!(labels, (0..12).collect::<Vec<u32>>());
+    }
+}

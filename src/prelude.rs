@@ -1,0 +1,36 @@
+//! What the cells of the course use: `use toalign::prelude::*;`.
+
+pub use candle_core::{D, DType, Device, IndexOp, Tensor, Var};
+pub use image::RgbImage;
+
+pub use crate::config::{Baseline, DataSource, RunConfig, Weights};
+pub use crate::data::dataset::{Domain, Pictures, Task};
+pub use crate::data::mini_home::{self, Split, Style};
+pub use crate::data::transform::Transform;
+pub use crate::explain::attention::{chance_level, energy_in_mask};
+pub use crate::explain::grad_cam::grad_cam;
+pub use crate::explain::look::Look;
+pub use crate::explain::overlay::{normalise, overlay};
+pub use crate::explain::plane::Plane;
+pub use crate::lesson::{Training, one_of_each_class};
+pub use crate::method::losses::{adversarial, cross_entropy, entropy, entropy_weights, softmax};
+pub use crate::method::toalign::task_relevant;
+pub use crate::method::{Losses, Method, StepInput};
+pub use crate::model::discriminator::Discriminator;
+pub use crate::model::head::Head;
+pub use crate::model::resnet::{Layer, ResNet};
+pub use crate::model::{HeadKind, Model};
+pub use crate::nn::batch_norm::Mode;
+pub use crate::nn::grad_reverse::grad_reverse;
+pub use crate::nn::linear::Linear;
+pub use crate::nn::schedule::{inverse_decay, reversal_coefficient};
+pub use crate::random::generator;
+pub use crate::report::plot::{Bars, Chart};
+pub use crate::report::show::{
+    Column, Dot, Figure, HeatMap, Histogram, PictureGrid, Row, Scatter, Show, SignedBars, pictures, show,
+};
+pub use crate::report::table::{Align, Table};
+pub use crate::train::record::Record;
+pub use crate::train::records::{Study, read_study};
+pub use crate::train::session::{Session, transform};
+pub use crate::train::trainer::Summary;

@@ -1,0 +1,262 @@
+//! A run, drawn while it trains: a bar, the losses and the accuracies, again and again in one place of the notebook.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use image::RgbImage;
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+
+use crate::error::Result;
+use crate::report::method_style::{Colour, colour_of, method_colour};
+use crate::report::plot::canvas::{MARGIN, drawing_error, font, rgb, svg_of, write, write_title};
+use crate::report::plot::{Chart, Curve};
+use crate::report::show::{Column, Figure, Place, Row, Show, raster_of, stop_is_wanted};
+use crate::train::observer::{Observer, StepReport, TestReport};
+use crate::train::record::Record;
+
+/// How often a notebook is drawn anew.
+const REDRAW: Duration = Duration::from_secs(1);
+/// How often a line is printed where nothing can be drawn in place.
+const LINE: Duration = Duration::from_secs(5);
+/// Width of the page: two narrow charts and the gap between them.
+const WIDTH: u32 = 856;
+
+/// Watches a run for a notebook, and ends it softly when the user presses Stop.
+pub struct Live {
+    title: String,
+    colour: Colour,
+    place: Place,
+    id: String,
+    is_shown: bool,
+    last: Instant,
+    begun: Option<(Instant, usize)>,
+    step: usize,
+    steps: usize,
+    losses: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Losses since the last point, and of how many steps.
+    open: (BTreeMap<String, f64>, usize),
+    accuracies: [Vec<(f64, f64)>; 2],
+}
+
+impl Live {
+    /// For one run, or several one after the other, with words above it such as `HDA+ToAlign, Clipart → Real World`.
+    pub fn new(title: &str, method: &str) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        // Other than those of every kernel before, whose pictures may still stand in the notebook.
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self {
+            title: title.into(),
+            colour: method_colour(method),
+            place: Place::here(),
+            id: format!("toalign-{time:x}-{number}"),
+            is_shown: false,
+            last: Instant::now(),
+            begun: None,
+            step: 0,
+            steps: 1,
+            losses: BTreeMap::new(),
+            open: Default::default(),
+            accuracies: Default::default(),
+        }
+    }
+
+    /// Takes over what an earlier part of the same run recorded.
+    pub fn recall(&mut self, records: &[Record]) {
+        for record in records {
+            match record {
+                Record::Train { step, losses, .. } => {
+                    for (name, loss) in losses {
+                        self.losses.entry(name.clone()).or_default().push((*step as f64, *loss));
+                    }
+                }
+                Record::Test { step, source_accuracy, target_accuracy, .. } => {
+                    self.accuracies[0].push((*step as f64, *source_accuracy));
+                    self.accuracies[1].push((*step as f64, *target_accuracy));
+                }
+                Record::Start { steps, .. } => self.steps = *steps,
+                Record::Finish { step, .. } => self.step = *step,
+            }
+        }
+    }
+
+    /// Draws the end of the run, in full quality.
+    ///
+    /// # Errors
+    /// If it cannot be drawn.
+    pub fn finish(&mut self) -> Result<()> {
+        self.draw_now(true)
+    }
+
+    fn draw_now(&mut self, last: bool) -> Result<()> {
+        self.last = Instant::now();
+        match (self.place, self.is_shown) {
+            (Place::Live, true) => self.place.redraw(&self.bundle()?, &self.id, last),
+            (Place::Live, false) => {
+                self.is_shown = true;
+                self.place.display(&self.bundle()?, Some(&self.id))
+            }
+            (Place::Plain, _) if last => self.place.display(&self.bundle()?, None),
+            _ => {
+                println!("{}: {}", self.title, self.progress());
+                Ok(())
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let every = if self.place == Place::Live { REDRAW } else { LINE };
+        (self.place == Place::Live && !self.is_shown) || self.last.elapsed() >= every
+    }
+
+    /// Such as "120 of 500 steps, 9 s left; target accuracy 61.3 %".
+    fn progress(&self) -> String {
+        let mut words = format!("{} of {} steps", self.step, self.steps);
+        if let Some((start, from)) =
+            self.begun.filter(|(_, from)| self.step > *from && self.step < self.steps)
+        {
+            let per_step = start.elapsed().as_secs_f64() / (self.step - from) as f64;
+            words += &format!(", {} left", in_words(per_step * (self.steps - self.step) as f64));
+        }
+        if let Some((_, accuracy)) = self.accuracies[1].last() {
+            words += &format!("; target accuracy {accuracy:.1} %");
+        }
+        words
+    }
+
+    fn bar(&self) -> Result<RgbImage> {
+        let svg = svg_of((WIDTH, 76), |sheet| {
+            write_title(sheet, &self.title)?;
+            write(sheet, &self.progress(), (WIDTH as i32 - MARGIN, 22), HPos::Right, font(14.0))?;
+            let right = WIDTH as i32 - MARGIN;
+            let done =
+                MARGIN + ((right - MARGIN) as f64 * self.step as f64 / self.steps.max(1) as f64) as i32;
+            for (end, colour) in [(right, [0xE4; 3]), (done, self.colour)] {
+                let bar = Rectangle::new([(MARGIN, 44), (end, 56)], rgb(colour).filled());
+                sheet.draw(&bar).map_err(drawing_error)?;
+            }
+            Ok(())
+        })?;
+        raster_of(&svg)
+    }
+
+    fn chart(&self, title: &str, y_title: &str, curves: Vec<Curve>) -> Chart {
+        Chart {
+            x_range: Some((0.0, self.steps as f64)),
+            curves,
+            ..Chart::new(title, "training steps", y_title).narrow()
+        }
+    }
+}
+
+fn in_words(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+impl Figure for Live {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn draw(&self) -> Result<RgbImage> {
+        let marker = crate::report::method_style::Marker::Circle;
+        let names = self.losses.keys().filter(|name| self.losses.len() == 1 || *name != "total");
+        let losses = names.enumerate().map(|(place, name)| Curve {
+            label: name.clone(),
+            colour: colour_of(name, place),
+            marker,
+            points: self.losses[name].clone(),
+        });
+        let accuracies = ["source", "target"].into_iter().zip(&self.accuracies);
+        let accuracies = accuracies.enumerate().map(|(place, (name, points))| Curve {
+            label: name.into(),
+            colour: colour_of(name, place),
+            marker,
+            points: points.clone(),
+        });
+        let losses = Chart { from_zero: true, ..self.chart("Losses", "loss (mean)", losses.collect()) };
+        let accuracies = self.chart("Accuracy", "accuracy (%)", accuracies.collect());
+        let charts = Row::new("").and(&losses)?.and(&accuracies)?;
+        Column::close(&self.title).with(self.bar()?).and(&charts)?.draw()
+    }
+}
+
+impl Observer for Live {
+    fn on_step(&mut self, report: &StepReport) -> Result<ControlFlow<()>> {
+        (self.step, self.steps) = (report.step, report.steps);
+        self.begun.get_or_insert((Instant::now(), report.step - 1));
+        let (sums, count) = &mut self.open;
+        *count += 1;
+        for (name, loss) in &report.losses {
+            *sums.entry(name.clone()).or_default() += loss;
+        }
+        // About a hundred points over a run, whatever its length.
+        if *count >= (report.steps / 100).max(1) {
+            let (sums, count) = std::mem::take(&mut self.open);
+            for (name, sum) in sums {
+                let point = (report.step as f64, sum / count as f64);
+                self.losses.entry(name).or_default().push(point);
+            }
+        }
+        if self.is_due() {
+            self.draw_now(false)?;
+        }
+        Ok(if stop_is_wanted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
+        let step = report.step as f64;
+        self.accuracies[0].push((step, report.source.accuracy));
+        self.accuracies[1].push((step, report.target.accuracy));
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(step: usize, loss: f64) -> StepReport {
+        StepReport {
+            step,
+            steps: 200,
+            losses: BTreeMap::from([("total".to_owned(), loss), ("alignment".to_owned(), loss / 2.0)]),
+            learning_rate: 0.1,
+            coefficient: 0.5,
+            seconds: 0.01,
+        }
+    }
+
+    #[test]
+    fn losses_are_means_over_a_hundredth_of_the_run() {
+        let mut live = Live::new("a run", "hda");
+        for step in 1..=4 {
+            assert!(live.on_step(&report(step, step as f64)).unwrap().is_continue());
+        }
+        assert_eq!(live.losses["total"], [(2.0, 1.5), (4.0, 3.5)]);
+        assert_eq!(live.losses["alignment"], [(2.0, 0.75), (4.0, 1.75)]);
+        assert!(live.progress().starts_with("4 of 200 steps, "), "{}", live.progress());
+    }
+
+    #[test]
+    fn the_bar_is_as_long_as_what_is_done() {
+        let mut live = Live::new("a run", "hda");
+        live.on_step(&report(100, 1.0)).unwrap();
+        let drawn = live.draw().unwrap();
+        let at = |x: u32| drawn.get_pixel(2 * x, 2 * 50).0;
+        assert_eq!(at(WIDTH / 2 - 4), method_colour("hda"));
+        assert_eq!(at(WIDTH / 2 + 4), [0xE4; 3]);
+    }
+
+    #[test]
+    fn times_are_said_in_fitting_units() {
+        assert_eq!([5.2, 600.0, 7200.0].map(in_words), ["5 s", "10 min", "2.0 h"]);
+    }
+}
