@@ -12,4 +12,5 @@ pub mod progress;
 pub mod record;
 pub mod run;
 pub mod session;
+pub mod sweep;
 pub mod trainer;
