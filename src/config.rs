@@ -6,7 +6,10 @@
 
 use crate::method::alignment::PUBLISHED_STATISTICS_UPDATES;
 use clap::ArgAction::Set;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, complain, nearest};
 
 pub mod check;
 pub mod choices;
@@ -211,6 +214,26 @@ impl RunConfig {
     pub fn method_name(&self) -> String {
         let toalign = if self.toalign { "+toalign" } else { "" };
         format!("{}{toalign}", self.method)
+    }
+
+    /// The same settings with the method of this name, such as `hda+toalign`.
+    ///
+    /// # Errors
+    /// If there is no such method.
+    pub fn with_method_name(&self, name: &str) -> Result<Self> {
+        let (baseline, toalign) = match name.strip_suffix("+toalign") {
+            Some(baseline) => (baseline, true),
+            None => (name, false),
+        };
+        let method = Baseline::from_str(baseline, true).map_err(|_| {
+            let known = Baseline::value_variants().iter().map(Baseline::to_string).collect::<Vec<_>>();
+            let advice = match nearest(baseline, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => "+toalign behind one of the last three turns ToAlign on".to_owned(),
+            };
+            complain(format!("a method of {}", known.join(", ")), format!("'{name}'")).advice(advice)
+        })?;
+        Ok(Self { method, toalign, ..self.clone() })
     }
 
     /// Whether the alignment loss weighs samples by their entropy: as set, or as published for this method.

@@ -7,6 +7,7 @@ mod eval;
 mod predict;
 mod pretrain;
 mod say;
+mod sweep;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +38,8 @@ struct Cli {
 enum Command {
     /// Train one method on one task, in a folder of its own, resumable
     Train(Box<train::Train>),
+    /// Train every task with every method and every seed, resumable
+    Sweep(Box<sweep::Sweep>),
     /// Test a trained run on its source and target
     Eval(eval::Eval),
     /// Classify pictures and show where the evidence lies
@@ -53,6 +56,7 @@ pub fn run() -> Result<()> {
     match cli.command {
         None => cli.demo.run(),
         Some(Command::Train(train)) => train.run(),
+        Some(Command::Sweep(sweep)) => sweep.run(),
         Some(Command::Eval(eval)) => eval.run(),
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Bench(bench)) => bench.run(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use toml::de::DeTable;
 
@@ -49,6 +50,11 @@ impl Overlay {
         let config = self.over_layers(preset.config(), file)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// Whether the user gave a flag for this key.
+    pub fn names(&self, key: &str) -> bool {
+        self.0.value_source(key) == Some(ValueSource::CommandLine)
     }
 
     fn over_layers(&self, preset: RunConfig, file: Option<&Path>) -> Result<RunConfig> {

@@ -5,6 +5,8 @@
 //! `toalign` ([`Header`]). Generator states and the data cursor are functions of (seed, step): see [`Progress`].
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use candle_core::safetensors::Load;
@@ -22,6 +24,8 @@ use crate::nn::parameters::Parameter;
 /// The version of the layout of a checkpoint; a file of another version is refused.
 pub const FORMAT: u32 = 1;
 
+/// Bytes; what the safetensors format allows.
+const LONGEST_HEADER: u64 = 100_000_000;
 const METADATA_KEY: &str = "toalign";
 const MOMENTUM: &str = "momentum.";
 
@@ -113,6 +117,34 @@ impl Checkpoint {
             tensors.insert(name.to_owned(), view.load(&Device::Cpu)?);
         }
         Ok(Self { header, tensors, place: path.to_owned() })
+    }
+
+    /// What the checkpoint in a file says about itself, without reading its tensors.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`], but a file that is cut short in its tensors is not noticed.
+    pub fn header(path: &Path) -> Result<Header> {
+        #[derive(Deserialize)]
+        struct Notes {
+            #[serde(rename = "__metadata__", default)]
+            metadata: BTreeMap<String, String>,
+        }
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = File::open(path)?;
+            let mut length = [0; 8];
+            file.read_exact(&mut length)?;
+            let mut header = Vec::new();
+            // What a damaged length claims is not allocated: only what is there is read.
+            file.take(u64::from_le_bytes(length).min(LONGEST_HEADER)).read_to_end(&mut header)?;
+            Ok(header)
+        };
+        let json = read().map_err(|error| file_error("read", path, error))?;
+        let notes: Notes = serde_json::from_slice(&json).map_err(|error| {
+            complain("a complete checkpoint", format!("a truncated or damaged file ({error})"))
+                .at(path.display())
+                .advice("take the other one of last.safetensors and best.safetensors, or start the run anew")
+        })?;
+        read_header(notes.metadata.get(METADATA_KEY), path)
     }
 
     /// Checks that it was taken of the same kind of network.

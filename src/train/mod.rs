@@ -13,4 +13,5 @@ pub mod record;
 pub mod records;
 pub mod run;
 pub mod session;
+pub mod sweep;
 pub mod trainer;

@@ -34,6 +34,43 @@ pub fn checkpoint_name(kept: Kept) -> &'static str {
     }
 }
 
+/// How far the run in a folder is, as one can tell without opening it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// No step was kept.
+    Absent,
+    /// There is a checkpoint to go on from.
+    Begun,
+    /// All steps are done.
+    Finished,
+    /// A process trains in it.
+    InUse,
+}
+
+impl RunState {
+    /// The state of the run with these settings in `folder`.
+    ///
+    /// # Errors
+    /// If the folder holds a run with other settings, or a checkpoint that cannot be read.
+    pub fn of(folder: &Path, config: &RunConfig) -> Result<Self> {
+        let log = folder.join(LOG);
+        if log.exists() && matches!(append_to(&log)?.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Ok(Self::InUse);
+        }
+        if folder.join(CONFIG).exists() {
+            require_same_settings(&folder.join(CONFIG), config)?;
+        }
+        let last = folder.join(checkpoint_name(Kept::Last));
+        if !last.exists() {
+            return Ok(Self::Absent);
+        }
+        Ok(match Checkpoint::header(&last)?.progress.step >= config.steps {
+            true => Self::Finished,
+            false => Self::Begun,
+        })
+    }
+}
+
 /// An open folder of a run; nobody else can train in it meanwhile.
 pub struct RunFolder {
     path: PathBuf,
@@ -249,6 +286,8 @@ fn lock(log: &File, folder: &Path) -> Result<()> {
 mod tests {
     use super::*;
     use crate::config::DeviceChoice;
+    use crate::train::checkpoint::Header;
+    use crate::train::progress::Progress;
 
     fn folder_with(lines: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -306,6 +345,31 @@ mod tests {
         assert!(differing.contains("steps = 500, found steps = 600"), "{differing}");
         let quicker = RunConfig { workers: 7, device: DeviceChoice::Cuda(1), ..config.clone() };
         assert_eq!(message(&quicker, true), "");
+    }
+
+    #[test]
+    fn the_state_of_a_run_is_told_from_its_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let config = RunConfig { steps: 9, ..RunConfig::mini() };
+        let path = RunFolder::path_of(root.path(), &config);
+        let state = || RunState::of(&path, &config).unwrap();
+        assert_eq!(state(), RunState::Absent);
+        let (folder, _) = RunFolder::open(root.path(), &config, false).unwrap();
+        assert_eq!(state(), RunState::InUse);
+        drop(folder);
+        for (step, expected) in [(8, RunState::Begun), (9, RunState::Finished)] {
+            let progress = Progress { step, ..Progress::default() };
+            let header = Header::new(&config, "Cl-Rw", &["a".to_owned()], &progress);
+            let checkpoint = Checkpoint::of(header, &[], &[]).unwrap();
+            checkpoint.save(&path.join("last.safetensors")).unwrap();
+            assert_eq!(state(), expected);
+        }
+        let other = RunConfig { steps: 10, ..config.clone() };
+        let message = RunState::of(&path, &other).unwrap_err().to_string();
+        assert!(message.contains("steps = 9, found steps = 10"), "{message}");
+        std::fs::write(path.join("last.safetensors"), [255; 20]).unwrap();
+        let message = RunState::of(&path, &config).unwrap_err().to_string();
+        assert!(message.contains("expected a complete checkpoint"), "{message}");
     }
 
     #[test]

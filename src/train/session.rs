@@ -166,6 +166,17 @@ pub fn open_task(config: &RunConfig) -> Result<Task> {
     }
 }
 
+/// The names of the domains of a data set.
+///
+/// # Errors
+/// If the data are absent.
+pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
+    match data {
+        DataSource::Mini => Ok(mini_home::Style::ALL.map(|style| style.name().to_owned()).to_vec()),
+        DataSource::Folder(path) => folder::domains(path),
+    }
+}
+
 /// The method with its settings.
 pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
     let alignment = Alignment {

@@ -1,0 +1,196 @@
+//! `toalign sweep`: many runs, resumable.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use toalign::Result;
+use toalign::config::{Overlay, Preset, RunConfig};
+use toalign::error::complain;
+use toalign::train::observer::{Observer, StepReport, TestReport};
+use toalign::train::record::Record;
+use toalign::train::sweep::{Ended, Overview, Plan};
+
+use super::say::say;
+
+const EXAMPLES: &str = "\
+Examples:
+  toalign sweep --tasks Cl-Rw,Pr-Ar --methods dannp,dannp+toalign --seeds 1,2,3
+  toalign sweep --tasks all --methods hda,hda+toalign --seeds 1,2,3 --jobs 2 --out runs
+  toalign sweep --data folder:office_home --tasks all --methods hda+toalign --seeds 1 --weights resnet50.safetensors
+The same command again goes on where the last one was stopped, by Ctrl-C or a crash; what is finished is left alone.";
+
+/// Which runs, and all settings that they share.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Sweep {
+    /// Tasks such as `Ar-Cl`, separated by commas, or `all`.
+    #[arg(long, value_delimiter = ',', default_value = "all")]
+    tasks: Vec<String>,
+    /// Methods such as `hda+toalign`, separated by commas.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "source-only,target-bn-only,dannp,dannp+toalign,hda,hda+toalign"
+    )]
+    methods: Vec<String>,
+    /// Seeds, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
+    seeds: Vec<u64>,
+    /// Runs at a time; each takes its share of the processor's cores.
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// Folder of all runs; each goes to DIR/<data>/<task>/<method>/<seed>.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    out: PathBuf,
+    /// Starting point of all settings [default: mini for the data mini, else office-home].
+    #[arg(long)]
+    preset: Option<Preset>,
+    /// A TOML file of settings, laid over the preset; flags are laid over the file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Overlay,
+}
+
+impl Sweep {
+    /// Does the runs that are left, and says how each ended.
+    pub fn run(self) -> Result<()> {
+        for (key, instead) in [
+            ("task", "--tasks"),
+            ("method", "--methods"),
+            ("toalign", "--methods, such as hda+toalign"),
+            ("seed", "--seeds"),
+        ] {
+            if self.settings.names(key) {
+                return Err(complain("settings that all runs share", format!("--{key}"))
+                    .advice(format!("in a sweep this is {instead}"))
+                    .into());
+            }
+        }
+        let base = self.settings.over(self.preset, self.config.as_deref())?;
+        let plan = Plan::new(&base, &self.tasks, &self.methods, &self.seeds)?;
+        let bars = Bars::over(&plan);
+        let ended = plan.run(&self.out, self.jobs, &bars)?;
+        bars.finish();
+        say_how_it_ended(&plan, &ended, &self.out)
+    }
+}
+
+/// A bar over all steps of all runs, and one for each run at work.
+struct Bars {
+    group: MultiProgress,
+    total: ProgressBar,
+}
+
+impl Bars {
+    fn over(plan: &Plan) -> Self {
+        let steps: usize = plan.runs.iter().map(|run| run.steps).sum();
+        let group = MultiProgress::new();
+        let total = group.add(ProgressBar::new(steps as u64));
+        let runs = plan.runs.len();
+        let style =
+            format!("{{wide_bar}} {{pos}}/{{len}} steps of {runs} runs, {{elapsed}} so far, {{eta}} left");
+        if let Ok(style) = ProgressStyle::with_template(&style) {
+            total.set_style(style);
+        }
+        total.enable_steady_tick(Duration::from_secs(1));
+        Self { group, total }
+    }
+
+    fn finish(&self) {
+        self.total.finish_and_clear();
+    }
+}
+
+impl Overview for Bars {
+    fn begin(&self, _number: usize, run: &RunConfig) -> Box<dyn Observer> {
+        let bar = self.group.add(ProgressBar::new(run.steps as u64));
+        if let Ok(style) = ProgressStyle::with_template("{msg:40} {wide_bar} {pos}/{len}") {
+            bar.set_style(style);
+        }
+        let name = format!("{} {} seed {}", run.task, run.method_name(), run.seed);
+        bar.set_message(name.clone());
+        Box::new(RunBar { bar, total: self.total.clone(), name })
+    }
+
+    fn end(&self, _number: usize, run: &RunConfig, ended: &Ended) {
+        match ended {
+            Ended::WasFinished | Ended::Elsewhere => {
+                self.total.inc(run.steps as u64);
+                self.total.reset_eta();
+            }
+            Ended::Failed(error) => self.group.suspend(|| {
+                eprintln!("{} {} seed {} failed: {error}", run.task, run.method_name(), run.seed);
+            }),
+            Ended::Finished(_) | Ended::Stopped(_) => {}
+        }
+    }
+}
+
+/// The bar of one run; it goes when the run ends.
+struct RunBar {
+    bar: ProgressBar,
+    total: ProgressBar,
+    name: String,
+}
+
+impl Drop for RunBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Observer for RunBar {
+    fn on_step(&mut self, _report: &StepReport) -> Result<ControlFlow<()>> {
+        self.bar.inc(1);
+        self.total.inc(1);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
+        self.bar.set_message(format!("{}: {:.1} %", self.name, report.target.accuracy));
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn on_record(&mut self, record: &Record) -> Result<()> {
+        if let Record::Start { from_step, .. } = record {
+            self.bar.inc(*from_step as u64);
+            self.total.inc(*from_step as u64);
+            self.total.reset_eta();
+        }
+        Ok(())
+    }
+}
+
+fn say_how_it_ended(plan: &Plan, ended: &[Ended], out: &Path) -> Result<()> {
+    let mut counts =
+        [("finished", 0), ("finished before", 0), ("stopped", 0), ("elsewhere", 0), ("failed", 0)];
+    let mut failures = Vec::new();
+    for (run, ended) in plan.runs.iter().zip(ended) {
+        let kind = match ended {
+            Ended::Finished(_) => 0,
+            Ended::WasFinished => 1,
+            Ended::Stopped(_) => 2,
+            Ended::Elsewhere => 3,
+            Ended::Failed(error) => {
+                failures.push(format!("{} {} seed {}: {error}", run.task, run.method_name(), run.seed));
+                4
+            }
+        };
+        counts[kind].1 += 1;
+    }
+    let counts = counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {name}"));
+    say(format!("{} runs in {}: {}", plan.runs.len(), out.display(), counts.collect::<Vec<_>>().join(", ")))?;
+    match failures.len() {
+        0 => Ok(()),
+        count => Err(complain(
+            "every run to finish",
+            format!("{count} that failed:\n  {}", failures.join("\n  ")),
+        )
+        .advice("mend what the messages name, then give the same command again: it does only what is left")
+        .into()),
+    }
+}
