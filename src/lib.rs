@@ -16,3 +16,6 @@ pub mod report;
 pub mod train;
 
 pub use error::{Error, Result};
+
+// The crates whose types are in the interface: notebooks reach them through this one.
+pub use {candle_core, candle_nn, image, plotters};
