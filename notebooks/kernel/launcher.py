@@ -1,262 +1,65 @@
-"""The kernel that Jupyter starts: it runs evcxr behind itself and passes messages on, and mends what evcxr lacks.
+"""The kernel that Jupyter starts: a process that runs evcxr behind itself; see `relay.py` for what it does between the two.
 
-It gives each kernel a prepared folder, loads the library before the first cell, keeps a cell's outputs under that cell, shows
-pictures while a cell runs, and stops a training run softly.
+With a connection file it is a lesson's kernel: the one in reserve if there is one (`spare.py`), else its own. With `--spare`
+it is the one in reserve.
 """
 
 import json
 import signal
 import sys
 import time
-from collections import deque
 from pathlib import Path
 
-import zmq
+import spare
+from relay import Relay
 
-from layout import DEPENDENCY, KERNEL
-from live import LiveLines
-from own_answers import own_answer
-from sockets import Back, Front
-from slots import Slot
-from wire import Message, Wire, new, reply
-
-# Standard error comes by another way than the end of a cell, and a little later.
-HOLD = 0.04
-# A training loop looks at the stop file each step; whoever has not seen it after this many seconds is killed.
-PATIENCE = 2.0
-# After this long a waiting cell is told what it waits for.
-NOTICE = 15.0
-
-LIBRARY = f":linker system\n:dep {DEPENDENCY}\n" + (KERNEL / "warm_up.rs").read_text()
-# The first variable of a session makes the kernel read all sources: better now than in the first cell.
-FIRST_VARIABLE = (
-    "let warm_up = toalign::candle_core::Tensor::new(1f32, &toalign::candle_core::Device::Cpu)?;\n"
-    "drop(warm_up);"
-)
+# After this many seconds, when the first cells are through, the next kernel is prepared.
+BREATH = 20.0
 
 
-class Launcher:
-    """Passes one request at a time to evcxr, and its answers back."""
+def wait_for_lesson(relay: Relay) -> spare.Offer:
+    """Waits in reserve, loading, until a lesson takes this kernel."""
+    offer = spare.Offer(relay.slot.folder)
+    announced = False
+    while (connection := offer.taken()) is None:
+        relay.step()
+        if relay.is_warm() and not announced:
+            announced = True
+            offer.warm()
+    relay.connect(connection)
+    return offer
 
-    def __init__(self, connection: dict):
-        self.context = context = zmq.Context()
-        self.wire = Wire(connection["key"])
-        self.front = Front(context, connection)
-        self.slot = Slot()
-        self.back = Back(context, connection["key"], self.slot)
-        self.begun = time.monotonic()
-        self.queue: deque[Message] = deque()
-        self.silent: set[str] = set()  # ids of our own requests
-        self.ready = False  # whether evcxr takes requests
-        self.noticed = False
-        self.next_nudge = 0.0
-        self.current: Message | None = None
-        self.end: list[tuple[zmq.Socket, Message]] = []  # what is held until the cell's streams are through
-        self.release_at: float | None = None
-        self.kill_at: float | None = None
-        self.lost = False  # whether the process with the variables was killed
-        self.count = 0
-        self.lines = LiveLines()
 
-    def run(self) -> None:
-        """Relays until Jupyter asks to end, or evcxr ends."""
-        routes = {
-            self.front.shell: self.from_shell,
-            self.front.control: self.from_control,
-            self.front.stdin: lambda frames: self.back.stdin.send_multipart(frames),
-            self.front.hb: lambda frames: self.front.hb.send_multipart(frames),
-            self.back.iopub: self.from_iopub,
-            self.back.shell: self.from_back_shell,
-            self.back.control: lambda frames: None,
-            self.back.stdin: lambda frames: self.front.stdin.send_multipart(frames),
-        }
-        poller = zmq.Poller()
-        for source in routes:
-            poller.register(source, zmq.POLLIN)
-        while self.back.process.poll() is None:
-            for source, _ in poller.poll(10 if self.release_at or self.kill_at else 100):
-                while source.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-                    routes[source](source.recv_multipart())
-            self.on_time()
-        log = (self.slot.folder / "kernel.log").read_text()[-2000:]
-        sys.exit(f"The kernel ended by itself, and its variables are lost; restart it. Its last words: {log}")
-
-    def send(self, to: zmq.Socket, message: Message) -> None:
-        """Signs and sends."""
-        to.send_multipart(self.wire.frames(message))
-
-    def execute_silently(self, code: str) -> None:
-        """Puts a cell of our own before all that wait."""
-        content = {"code": code, "silent": True, "store_history": False, "allow_stdin": False}
-        message = new("execute_request", content)
-        self.silent.add(message.id)
-        self.queue.appendleft(message)
-
-    def from_shell(self, frames: list[bytes]) -> None:
-        """A request of the user's: answered here if evcxr is not needed, else put in the row."""
-        message = self.wire.read(frames)
-        if message is None:
-            return
-        content = own_answer(message.kind)
-        if content is None:
-            self.queue.append(message)
-        else:
-            self.state("busy", message)
-            self.send(self.front.shell, reply(message.kind.replace("request", "reply"), content, message))
-            self.state("idle", message)
-
-    def state(self, state: str, parent: Message) -> None:
-        """Tells everybody whether the kernel works for this request."""
-        self.send(self.front.iopub, new("status", {"execution_state": state}, parent))
-
-    def from_control(self, frames: list[bytes]) -> None:
-        """Stop, end, or the question who we are."""
-        message = self.wire.read(frames)
-        if message is None:
-            return
-        self.state("busy", message)
-        content = own_answer(message.kind) or {"status": "ok"}
-        if message.kind == "interrupt_request":
-            self.interrupt()
-        elif message.kind == "shutdown_request":
-            content["restart"] = message.content.get("restart", False)
-        self.send(self.front.control, reply(message.kind.replace("request", "reply"), content, message))
-        self.state("idle", message)
-        if message.kind == "shutdown_request":
-            sys.exit(0)
-
-    def interrupt(self) -> None:
-        """Asks the cell to stop, and drops those that wait; a second time within the patience kills at once."""
-        for waiting in [one for one in self.queue if one.id not in self.silent and one.kind == "execute_request"]:
-            self.queue.remove(waiting)
-            self.abort(waiting)
-        if self.current and self.current.kind == "execute_request" and self.current.id not in self.silent:
-            if self.kill_at is None:
-                self.slot.stop.touch()
-            self.kill_at = time.monotonic() + (PATIENCE if self.kill_at is None else 0)
-
-    def abort(self, request: Message) -> None:
-        """Answers a cell that is not run, because one before it failed or was stopped."""
-        self.state("busy", request)
-        self.send(self.front.shell, reply("execute_reply", {"status": "aborted"}, request))
-        self.state("idle", request)
-
-    def from_back_shell(self, frames: list[bytes]) -> None:
-        """An answer of evcxr: a cell's is held until its streams are through."""
-        message = self.wire.read(frames)
-        if message is None or message.kind == "kernel_info_reply":
-            return
-        if message.kind == "execute_reply":
-            self.end.append((self.front.shell, message))
-            self.hold()
-        else:
-            self.send(self.front.shell, message)
-
-    def from_iopub(self, frames: list[bytes]) -> None:
-        """An output of evcxr, or the news that it is done."""
-        message = self.wire.read(frames)
-        if message is None or message.parent_id in self.silent and message.kind != "status":
-            return
-        if not self.ready:
-            # The first sign of life. Its own first start is over, so the versions can be put back.
-            self.ready = True
-            self.slot.restore_versions()
-            self.execute_silently(FIRST_VARIABLE)
-            self.execute_silently(LIBRARY)
-        elif self.current is None or message.parent_id != self.current.id:
-            # Of a thread that outlives its cell, or of our own question for a sign of life.
-            if message.kind == "stream":
-                self.send(self.front.iopub, message)
-        elif message.kind == "stream" and message.content["name"] == "stdout":
-            for part in self.lines.take(message):
-                self.send(self.front.iopub, part)
-        elif message.kind in ("execute_result", "error"):
-            self.end.append((self.front.iopub, message))
-        elif message.kind == "status":
-            if message.content["execution_state"] == "idle":
-                self.end.append((self.front.iopub, message))
-                self.hold()
-            elif self.current.id not in self.silent:
-                self.send(self.front.iopub, message)
-        else:
-            self.send(self.front.iopub, self.counted(message))
-
-    def counted(self, message: Message) -> Message:
-        """The message with the number of the user's cells: evcxr counts ours as well."""
-        if "execution_count" in message.content:
-            message.content["execution_count"] = self.count
-        return message
-
-    def hold(self) -> None:
-        """Starts the hold once the cell has ended on both channels; other requests have no answer to wait for."""
-        idle = any(message.kind == "status" for _, message in self.end)
-        answered = any(message.kind == "execute_reply" for _, message in self.end)
-        if idle and (answered or self.current.kind != "execute_request"):
-            self.release_at = time.monotonic() + (HOLD if answered else 0)
-
-    def on_time(self) -> None:
-        """What is due: the end of a cell, the next one, the end of patience."""
-        now = time.monotonic()
-        if not self.ready and now >= self.next_nudge:
-            self.next_nudge = now + 0.3
-            self.send(self.back.shell, new("kernel_info_request", {}))
-        if self.kill_at and now >= self.kill_at:
-            self.kill_at = None
-            if self.current and self.slot.stop.exists():
-                self.slot.stop.unlink(missing_ok=True)
-                self.lost = True
-                self.send(self.back.control, new("interrupt_request", {}))
-        if self.release_at and now >= self.release_at:
-            self.finish()
-        if self.ready and self.current is None and self.queue:
-            self.begin(self.queue.popleft())
-        waiting = next((one for one in self.queue if one.kind == "execute_request" and one.id not in self.silent), None)
-        if waiting and not self.count and not self.noticed and now - self.begun > NOTICE:
-            self.noticed = True
-            note = "The library changed and is being compiled; this takes a minute.\n"
-            self.send(self.front.iopub, new("stream", {"name": "stdout", "text": note}, waiting))
-
-    def begin(self, request: Message) -> None:
-        """Hands a request to evcxr."""
-        self.current = request
-        if request.kind == "execute_request":
-            self.slot.stop.unlink(missing_ok=True)
-            self.count += request.id not in self.silent
-        self.send(self.back.shell, request)
-
-    def finish(self) -> None:
-        """Sends what was held, and is ready for the next request."""
-        self.release_at = self.kill_at = None
-        self.slot.stop.unlink(missing_ok=True)
-        request, self.current = self.current, None
-        held, self.end = self.end, []
-        failed = any(message.kind == "error" for _, message in held)
-        if request.id not in self.silent:
-            for to, message in held:
-                if self.lost and message.kind == "error":
-                    words = "Stopped. The variables are lost: run the cells again from the top."
-                    message.content = {"ename": "Stopped", "evalue": words, "traceback": [words]}
-                self.send(to, self.counted(message))
-        if self.lost:
-            # The new process needs its panic message again.
-            self.lost = False
-            self.execute_silently((KERNEL / "warm_up.rs").read_text())
-        if failed and request.content.get("stop_on_error", True) and request.id not in self.silent:
-            for waiting in [one for one in self.queue if one.kind == "execute_request" and one.id not in self.silent]:
-                self.queue.remove(waiting)
-                self.abort(waiting)
+def serve(relay: Relay, offer: spare.Offer | None) -> None:
+    """Is a lesson's kernel until Jupyter ends it."""
+    begun = time.monotonic()
+    refilled = False
+    while not (offer and offer.abandoned()):
+        relay.step()
+        if not refilled and time.monotonic() - begun > BREATH and relay.ready:
+            refilled = True
+            if spare.wanted() and not spare.waiting():
+                spare.start()
 
 
 def main() -> None:
-    """Runs the kernel whose connection file Jupyter names."""
+    """Runs a kernel."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping comes as a message
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    launcher = Launcher(json.loads(Path(sys.argv[1]).read_text()))
+    in_reserve = sys.argv[1] == "--spare"
+    connection = {} if in_reserve else json.loads(Path(sys.argv[1]).read_text())
+    if not in_reserve and spare.adopt(connection):
+        return
+    relay = Relay()
     try:
-        launcher.run()
+        if in_reserve:
+            serve(relay, wait_for_lesson(relay))
+        else:
+            relay.connect(connection)
+            serve(relay, None)
     finally:
-        launcher.back.end()
-        launcher.context.destroy(linger=500)
+        relay.back.end()
+        relay.context.destroy(linger=500)
 
 
 if __name__ == "__main__":
