@@ -77,7 +77,7 @@ class Offer:
         self.path = slot.with_name(slot.name + ".spare")
         self.answer = slot.with_name(slot.name + ".adopt")
         self.answer.unlink(missing_ok=True)
-        self.file = write_locked(self.path, "")
+        self.file = write_locked(self.path, f"{time.time()}\n")
         self.claimed_at: float | None = None
         self.owner: IO | None = None
 
@@ -109,7 +109,7 @@ def waiting() -> list[Path]:
     for path in WORKSHOP.glob(PATTERN.format(accelerator())):
         try:
             with open(path) as file:
-                if locked(file) and path.stat().st_ctime > last_edit():
+                if locked(file) and float(file.readline()) > last_edit():
                     found.append(path)
                 else:
                     path.unlink()
