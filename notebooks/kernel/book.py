@@ -38,7 +38,7 @@ def opening(notebook: nbformat.NotebookNode) -> tuple[str, str]:
     prose = next((part for part in paragraphs if part and not re.match(r"[#|!<>`$*\-]", part)), "")
     prose = re.sub(r"\[([^\]]+)\]\([^)]+\)|[*`_]{1,2}", r"\1", " ".join(prose.split()))
     sentence = re.match(r".+?[.!?](?=\s|$)", prose)
-    return title[1], sentence[0] if sentence else prose
+    return title[1].replace("`", ""), sentence[0] if sentence else prose
 
 
 def bind(pages: dict[Path, Path]) -> None:

@@ -4,6 +4,7 @@ It loads the library before the first cell, keeps a cell's outputs under that ce
 stops a training run softly.
 """
 
+import re
 import sys
 import time
 import uuid
@@ -57,7 +58,7 @@ class Relay:
         self.silent: set[str] = set()  # ids of our own requests
         self.ready = False  # whether evcxr takes requests
         self.types: Message | None = None  # our own request that makes the kernel read all types
-        self.noticed = False
+        self.noticed: Message | None = None  # the cell that was told what it waits for
         self.next_nudge = 0.0
         self.current: Message | None = None
         self.end: list[tuple[str, Message]] = []  # what is held until the cell's streams are through
@@ -237,9 +238,9 @@ class Relay:
                 self.queue.popleft()  # the cell that waits need not have variables
             self.begin(self.queue.popleft())
         waiting = next(iter(self.cells_waiting()), None)
-        if waiting and not self.count and not self.noticed and now - self.begun > NOTICE:
-            self.noticed = True
-            note = "The library changed and is being compiled; this takes a minute.\n"
+        if waiting and not self.count and self.noticed is None and now - self.begun > NOTICE:
+            self.noticed = waiting
+            note = "Loading the library; if it has changed, it is compiled first, which takes a minute.\n"
             self.send("iopub", new("stream", {"name": "stdout", "text": note}, waiting))
 
     def begin(self, request: Message) -> None:
@@ -248,6 +249,8 @@ class Relay:
         if request.kind == "execute_request":
             self.slot.stop.unlink(missing_ok=True)
             self.count += request.id not in self.silent
+            if request is self.noticed:
+                self.send("iopub", new("clear_output", {"wait": False}, request))
         self.ask(self.back.shell, request)
 
     def finish(self) -> None:
@@ -262,6 +265,10 @@ class Relay:
                 if self.lost and message.kind == "error":
                     words = "Stopped. The variables are lost: run the cells again from the top."
                     message.content = {"ename": "Stopped", "evalue": words, "traceback": [words]}
+                elif message.kind == "error":
+                    # evcxr's number for the cell, where ours is meant.
+                    lines = message.content.get("traceback", [])
+                    message.content["traceback"] = [re.sub(r"command_\d+", f"cell {self.count}", line) for line in lines]
                 self.send(to, self.counted(message))
         if self.lost:
             # The new process needs its panic message again.
