@@ -155,7 +155,8 @@ impl Training {
 /// If a picture cannot be decoded.
 pub fn one_of_each_class(domain: &Domain, classes: usize, which: usize) -> Result<Vec<(usize, RgbImage)>> {
     let of_class = |class: u32| {
-        let mut indices = (0..domain.pictures.len()).filter(move |&index| domain.pictures.label(index) == class);
+        let mut indices =
+            (0..domain.pictures.len()).filter(move |&index| domain.pictures.label(index) == class);
         indices.nth(which)
     };
     let indices = (0..classes as u32).filter_map(of_class);

@@ -18,8 +18,7 @@ pub mod random;
 pub mod report;
 pub mod train;
 
-pub use candle_core;
-pub use candle_nn;
-pub use image;
-
 pub use error::{Error, Result};
+
+// The crates whose types are in the interface: notebooks reach them through this one.
+pub use {candle_core, candle_nn, image, plotters};

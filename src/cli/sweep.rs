@@ -11,6 +11,7 @@ use toalign::config::{Overlay, Preset, RunConfig};
 use toalign::error::complain;
 use toalign::train::observer::{Observer, StepReport, TestReport};
 use toalign::train::record::Record;
+use toalign::train::records::keep;
 use toalign::train::sweep::{Ended, Overview, Plan};
 
 use super::say::say;
@@ -45,6 +46,9 @@ pub struct Sweep {
     /// Folder of all runs; each goes to DIR/<data>/<task>/<method>/<seed>.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
+    /// Copy the metrics of every finished run to DIR/<data>/<task>/<method>/<seed>.jsonl, small files to keep.
+    #[arg(long, value_name = "DIR")]
+    records: Option<PathBuf>,
     /// Starting point of all settings [default: mini for the data mini, else office-home].
     #[arg(long)]
     preset: Option<Preset>,
@@ -75,6 +79,13 @@ impl Sweep {
         let bars = Bars::over(&plan);
         let ended = plan.run(&self.out, self.jobs, &bars)?;
         bars.finish();
+        if let Some(kept) = &self.records {
+            for (run, ended) in plan.runs.iter().zip(&ended) {
+                if matches!(ended, Ended::Finished(_) | Ended::WasFinished) {
+                    keep(&self.out, run, kept)?;
+                }
+            }
+        }
         say_how_it_ended(&plan, &ended, &self.out)
     }
 }

@@ -7,7 +7,7 @@ pub mod decode;
 pub mod folder;
 pub mod mini_home;
 pub mod names;
-mod normalise;
+pub mod normalise;
 pub mod office_home;
 mod prefetch;
 pub mod resize;

@@ -25,7 +25,9 @@ impl Plane {
     pub fn of(features: &Tensor) -> Result<Self> {
         let (rows, channels) = features.dims2()?;
         if rows < 3 || channels < 2 {
-            return Err(complain("features as [3 or more, 2 or more]", format!("[{rows}, {channels}]")).into());
+            return Err(
+                complain("features as [3 or more, 2 or more]", format!("[{rows}, {channels}]")).into()
+            );
         }
         let features = features.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
         let mean = features.mean_keepdim(0)?; // [1, channels]

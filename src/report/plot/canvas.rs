@@ -29,7 +29,7 @@ impl Size {
     }
 
     /// About how many tick labels the horizontal axis has room for.
-    pub(super) fn ticks(self) -> usize {
+    pub(in crate::report) fn ticks(self) -> usize {
         match self {
             Size::Wide => 9,
             Size::Narrow => 5,

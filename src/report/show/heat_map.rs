@@ -136,7 +136,8 @@ impl Figure for HeatMap {
                     };
                     let corners = [(x + 1, y + 1), (x + FIELD.0 - 1, y + FIELD.1 - 1)];
                     sheet.draw(&Rectangle::new(corners, rgb(fill).filled())).map_err(drawing_error)?;
-                    let style = font(15.0).color(&readable_on(fill));
+                    let ink = readable_on(fill);
+                    let style = font(15.0).color(&ink);
                     write(sheet, &words, (x + FIELD.0 / 2, y + FIELD.1 / 2), HPos::Center, style)?;
                 }
             }

@@ -1,0 +1,66 @@
+"""The kernel that Jupyter starts: a process that runs evcxr behind itself; see `relay.py` for what it does between the two.
+
+With a connection file it is a lesson's kernel: the one in reserve if there is one (`spare.py`), else its own. With `--spare`
+it is the one in reserve.
+"""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import spare
+from relay import Relay
+
+# After this many seconds, when the first cells are through, the next kernel is prepared.
+BREATH = 20.0
+
+
+def wait_for_lesson(relay: Relay) -> spare.Offer:
+    """Waits in reserve, loading, until a lesson takes this kernel."""
+    offer = spare.Offer(relay.slot.folder)
+    announced = False
+    while (connection := offer.taken()) is None:
+        relay.step()
+        if relay.is_warm() and not announced:
+            announced = True
+            offer.warm()
+    relay.connect(connection)
+    return offer
+
+
+def serve(relay: Relay, offer: spare.Offer | None) -> None:
+    """Is a lesson's kernel until Jupyter ends it."""
+    begun = time.monotonic()
+    refilled = False
+    while not (offer and offer.abandoned()):
+        relay.step()
+        if not refilled and time.monotonic() - begun > BREATH and relay.ready:
+            refilled = True
+            if spare.wanted() and not spare.waiting():
+                spare.start()
+
+
+def main() -> None:
+    """Runs a kernel."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping comes as a message
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    in_reserve = sys.argv[1] == "--spare"
+    connection = {} if in_reserve else json.loads(Path(sys.argv[1]).read_text())
+    if not in_reserve and spare.adopt(connection):
+        return
+    relay = Relay()
+    try:
+        if in_reserve:
+            serve(relay, wait_for_lesson(relay))
+        else:
+            relay.connect(connection)
+            serve(relay, None)
+    finally:
+        relay.back.end()
+        relay.context.destroy(linger=500)
+
+
+if __name__ == "__main__":
+    main()

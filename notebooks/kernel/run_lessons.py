@@ -1,0 +1,118 @@
+"""Runs lessons without a browser, and fails if anything in them failed: `notebooks/lab --run`.
+
+The kernel reports a failing `?` and a panic only on standard error, and goes on. A lesson is therefore good only if no cell
+wrote to standard error.
+"""
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+import book
+from layout import BOOK, NOTEBOOKS
+from template import write
+
+LARGEST = 1_500_000  # bytes of a lesson
+KERNEL = {"display_name": "Rust (toalign)", "language": "rust", "name": "toalign"}
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def lessons(names: list[str]) -> list[Path]:
+    """The notebooks that the names mean: all, or those whose name begins so, or paths."""
+    course = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    if not names:
+        return course
+    chosen = []
+    for name in names:
+        found = [Path(name)] if name.endswith(".ipynb") else [one for one in course if one.name.startswith(name)]
+        if not found or not found[0].exists():
+            known = ", ".join(one.stem for one in course) or "none"
+            sys.exit(f"lab: expected a lesson's number or path; found “{name}”. The lessons are: {known}.")
+        chosen += found
+    return chosen
+
+
+def failures(notebook: nbformat.NotebookNode) -> list[str]:
+    """What went wrong, one text for each cell."""
+    found = []
+    for number, cell in enumerate(notebook.cells, start=1):
+        texts = []
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                texts.append("\n".join(output.traceback) or output.evalue)
+            elif output.output_type == "stream" and output.name == "stderr" and output.text.strip():
+                texts.append(output.text)
+        if texts:
+            found.append(f"cell {number}:\n" + COLOUR.sub("", "\n".join(texts)).strip())
+    return found
+
+
+def execute(path: Path) -> nbformat.NotebookNode:
+    """Runs all cells in the lesson's own folder and gives back the notebook with its outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        kernel_name="toalign",
+        timeout=None,
+        startup_timeout=600,
+        allow_errors=True,
+        coalesce_streams=True,
+        record_timing=False,
+        resources={"metadata": {"path": str(path.resolve().parent)}},
+    )
+    client.execute()
+    # What would change with every run or editor goes, so that differences show what matters.
+    language = {key: notebook.metadata.get("language_info", {}).get(key) for key in ("name", "mimetype", "file_extension")}
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": language})
+    for cell in notebook.cells:
+        for volatile in ("execution", "collapsed", "scrolled", "trusted", "ExecuteTime"):
+            cell.metadata.pop(volatile, None)
+    return notebook
+
+
+def run(path: Path, to: Path) -> bool:
+    """Runs one lesson, and writes it if all of it worked."""
+    print(f"{path.stem}: ", end="", flush=True)
+    begun = time.monotonic()
+    try:
+        notebook = execute(path)
+    except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
+        print(f"the kernel ended; expected that it runs all cells. Its last words: {error}", flush=True)
+        return False
+    seconds = time.monotonic() - begun
+    wrong = failures(notebook)
+    text = nbformat.writes(notebook) + "\n"
+    size = len(text.encode())
+    print(f"{seconds:.0f} s, {size / 1e6:.2f} MB", flush=True)
+    if size > LARGEST:
+        wrong.append(f"expected at most {LARGEST / 1e6} MB with outputs, found {size / 1e6:.2f} MB: show fewer or smaller pictures")
+    for one in wrong:
+        print(f"{path.name}, {one}\n", flush=True)
+    if not wrong:
+        write(to, text)
+    return not wrong
+
+
+def main() -> None:
+    """Runs the lessons that the command line names, then binds the book."""
+    parser = argparse.ArgumentParser(prog="notebooks/lab --run", description="Run lessons without a browser.")
+    parser.add_argument("lesson", nargs="*", help="a lesson's number, the beginning of its name, or a path; default: all")
+    parser.add_argument("--out", type=Path, help="write the executed notebooks here instead of in place")
+    arguments = parser.parse_args()
+    chosen = lessons(arguments.lesson)
+    written = {path: (arguments.out / path.name if arguments.out else path) for path in chosen}
+    failed = [path.stem for path in chosen if not run(path, written[path])]
+    if failed:
+        sys.exit(f"lab: expected that no cell fails or writes to standard error; found the above in: {', '.join(failed)}.")
+    book.bind({path: written.get(path, path) for path in sorted({*lessons([]), *chosen})})
+    print(f"The book: {BOOK / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+//! The lessons without Jupyter: their cells compile against the library as it is now, and the files are fit to be read.
+//!
+//! `notebooks/kernel/cells/` holds each lesson as a program; the example `lessons` in `Cargo.toml` makes `cargo test` compile
+//! them. After a change to a lesson: `TOALIGN_WRITE_CELLS=1 cargo test --test notebooks`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+const DEPENDENCY: &str = ":dep toalign = { path = \"kernel\", package = \"toalign-nb\" }";
+const COMMAND: &str = "TOALIGN_WRITE_CELLS=1 cargo test --test notebooks";
+/// Lines of a cell that fit on a screen together with what they print.
+const LONGEST_CELL: usize = 20;
+/// Bytes of a lesson with its outputs.
+const LARGEST_LESSON: u64 = 1_500_000;
+
+struct Lesson {
+    name: String,
+    path: PathBuf,
+    cells: Vec<Cell>,
+}
+
+struct Cell {
+    number: usize,
+    lines: Vec<String>,
+    outputs: Vec<Value>,
+}
+
+/// A text of the format, which may be one string or a list of lines.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
+        other => other.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+fn notebooks() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks")
+}
+
+/// All lessons, in order, with their code cells.
+fn lessons() -> Vec<Lesson> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(notebooks())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "ipynb"))
+        .collect();
+    paths.sort();
+    paths.into_iter().map(lesson).collect()
+}
+
+fn lesson(path: PathBuf) -> Lesson {
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let notebook: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|error| {
+        panic!("{name}: expected a notebook, found no JSON ({error}); save it again in JupyterLab")
+    });
+    let cells = notebook["cells"].as_array().into_iter().flatten().enumerate();
+    let code = cells.filter(|(_, cell)| cell["cell_type"] == "code").map(|(index, cell)| Cell {
+        number: index + 1,
+        lines: text(&cell["source"]).lines().map(str::to_owned).collect(),
+        outputs: cell["outputs"].as_array().cloned().unwrap_or_default(),
+    });
+    Lesson { cells: code.collect(), name, path }
+}
+
+/// The lesson as a program. A cell sees what the cells before it made and may make the same name anew, so each lies in
+/// the block of the one before.
+fn program(lesson: &Lesson) -> String {
+    let mut program = format!(
+        "//! The cells of the lesson `{}`; written by `{COMMAND}`.\n\n\
+         #[rustfmt::skip]\n\
+         fn lesson() -> Result<(), Box<dyn std::error::Error>> {{\n",
+        lesson.name
+    );
+    for cell in &lesson.cells {
+        writeln!(program, "{{ // cell {}", cell.number).unwrap();
+        for line in cell.lines.iter().filter(|line| !line.starts_with(':')) {
+            writeln!(program, "{line}").unwrap();
+        }
+        // Ends an expression whose value the cell would show.
+        program.push_str(";\n");
+    }
+    writeln!(program, "{}\nOk(())\n}}", "}".repeat(lesson.cells.len())).unwrap();
+    program
+}
+
+/// The generated files by name.
+fn generated(lessons: &[Lesson]) -> BTreeMap<String, String> {
+    let mut files: BTreeMap<_, _> =
+        lessons.iter().map(|lesson| (format!("{}.rs", lesson.name), program(lesson))).collect();
+    let mut root = format!(
+        "//! All lessons, for the compiler; written by `{COMMAND}`.\n\n\
+         // What a lesson shows first, it may use later or never.\n\
+         #![allow(warnings, clippy::all)]\n"
+    );
+    for Lesson { name, .. } in lessons {
+        write!(root, "\n#[path = \"{name}.rs\"]\nmod lesson_{};", name.replace('-', "_")).unwrap();
+    }
+    root.push('\n');
+    files.insert("lessons.rs".into(), root);
+    files
+}
+
+fn replace(path: &Path, text: &str) {
+    let partial = path.with_extension("rs.partial");
+    let mut file = fs::File::create(&partial).unwrap();
+    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    file.sync_all().unwrap();
+    fs::rename(&partial, path).unwrap();
+}
+
+#[test]
+fn the_programs_are_those_of_the_lessons() {
+    let folder = notebooks().join("kernel/cells");
+    let files = generated(&lessons());
+    let found: BTreeMap<String, String> = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    if std::env::var("TOALIGN_WRITE_CELLS").is_ok_and(|value| value == "1") {
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in files.iter().filter(|(name, text)| found.get(*name) != Some(text)) {
+            replace(&folder.join(name), text);
+        }
+        for name in found.keys().filter(|name| !files.contains_key(*name)) {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+        return;
+    }
+    for name in files.keys().chain(found.keys()) {
+        assert!(
+            files.get(name) == found.get(name),
+            "expected notebooks/kernel/cells/{name} to be made of the lessons, found {}; run `{COMMAND}`, then `cargo test` again",
+            if found.contains_key(name) { "an older one or one without a lesson" } else { "none" },
+        );
+    }
+}
+
+#[test]
+fn lessons_are_fit_to_be_read() {
+    let mut complaints = Vec::new();
+    for Lesson { name, path, cells } in lessons() {
+        let mut complain = |what: String| complaints.push(format!("{name}: {what}"));
+        if !(name.len() > 3
+            && name.as_bytes()[..2].iter().all(u8::is_ascii_digit)
+            && name.as_bytes()[2] == b'_')
+        {
+            complain("expected a name such as 04_batch_norm; rename it".into());
+        }
+        let first = cells.first().and_then(|cell| cell.lines.first()).map_or("nothing", String::as_str);
+        if first != DEPENDENCY {
+            complain(format!(
+                "expected the first cell to begin with `{DEPENDENCY}`, found `{first}`; correct it"
+            ));
+        }
+        let size = fs::metadata(&path).unwrap().len();
+        if size >= LARGEST_LESSON {
+            complain(format!(
+                "expected less than {LARGEST_LESSON} bytes, found {size}; show fewer or smaller pictures"
+            ));
+        }
+        for Cell { number, lines, outputs } in cells {
+            if lines.len() > LONGEST_CELL {
+                let found = lines.len();
+                complain(format!(
+                    "expected cell {number} to have at most {LONGEST_CELL} lines, found {found}; split it"
+                ));
+            }
+            for output in outputs {
+                if output["output_type"] == "error" || output["name"] == "stderr" {
+                    complain(format!(
+                        "expected cell {number} without an error, found one; run `notebooks/lab --run {name}`"
+                    ));
+                }
+                let page = text(&output["data"]["text/html"]);
+                // JupyterLab removes these from notebooks that were run on another machine.
+                for removed in ["<svg", "<script"].into_iter().filter(|tag| page.contains(tag)) {
+                    complain(format!(
+                        "expected cell {number} to show pictures as PNG or <img>, found `{removed}`; change it"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
