@@ -9,6 +9,8 @@ use crate::config::RunConfig;
 use crate::data::batches::test_batches;
 use crate::data::dataset::{Domain, Task};
 use crate::error::Result;
+use crate::explain::look::Look;
+use crate::method::Method;
 use crate::model::Model;
 use crate::report::live::Live;
 use crate::report::method_style::display_name;
@@ -43,6 +45,12 @@ impl Training {
     /// As [`Session::new`].
     pub fn new(config: RunConfig) -> Result<Self> {
         Ok(Self { session: Session::new(config)?, checkpoint: None, records: Vec::new() })
+    }
+
+    /// The same run with another method, such as one that was written in a cell; head and discriminator stay as configured.
+    pub fn with_method(mut self, method: Box<dyn Method>) -> Self {
+        self.session.method = method;
+        self
     }
 
     /// Trains to the end, with a live figure. Stop in JupyterLab ends it softly; run again, it goes on.
@@ -98,6 +106,34 @@ impl Training {
     /// What it wrote down so far.
     pub fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// A picture as the network sees it in a test, `[1, height, width, 3]`.
+    ///
+    /// # Errors
+    /// If candle cannot allocate it.
+    pub fn image(&self, picture: &RgbImage) -> Result<Tensor> {
+        let transform = transform(self.config());
+        let side = transform.crop as usize;
+        Ok(Tensor::from_vec(transform.test(picture), (1, side, side, 3), self.model().device())?)
+    }
+
+    /// What the network sees in a picture: class, probability, heat map.
+    ///
+    /// # Errors
+    /// As [`Look::at`].
+    pub fn look(&self, picture: &RgbImage) -> Result<Look> {
+        Look::at(picture, self.model(), &transform(self.config()))
+    }
+
+    /// The labels of the first `count` pictures of a domain, `[count]`, in the order of [`Training::features`].
+    ///
+    /// # Errors
+    /// If candle cannot allocate them.
+    pub fn labels(&self, domain: &Domain, count: usize) -> Result<Tensor> {
+        let count = count.min(domain.pictures.len());
+        let labels: Vec<u32> = (0..count).map(|index| domain.pictures.label(index)).collect();
+        Ok(Tensor::new(labels, self.model().device())?)
     }
 
     /// Accuracy on every picture of a domain, now.

@@ -5,3 +5,15 @@
 
 #[path = "00_start_here.rs"]
 mod lesson_00_start_here;
+#[path = "01_domain_shift.rs"]
+mod lesson_01_domain_shift;
+#[path = "02_adversarial_training.rs"]
+mod lesson_02_adversarial_training;
+#[path = "03_dannp_and_hda.rs"]
+mod lesson_03_dannp_and_hda;
+#[path = "04_toalign_weighting.rs"]
+mod lesson_04_toalign_weighting;
+#[path = "05_training_toalign.rs"]
+mod lesson_05_training_toalign;
+#[path = "06_your_own_data.rs"]
+mod lesson_06_your_own_data;

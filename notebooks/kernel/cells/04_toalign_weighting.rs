@@ -1,0 +1,115 @@
+//! The cells of the lesson `04_toalign_weighting`; written by `TOALIGN_WRITE_CELLS=1 cargo test --test notebooks`.
+
+#[rustfmt::skip]
+fn lesson() -> Result<(), Box<dyn std::error::Error>> {
+{ // cell 2
+use toalign::prelude::*;
+let mut dannp = Training::new(RunConfig {
+    task: "Rw-Cl".into(), method: Baseline::Dannp, steps: 300, test_every: 100, ..RunConfig::mini()
+})?;
+dannp.run()?;
+;
+{ // cell 4
+let source = dannp.task().source.clone();
+let (index, picture) = one_of_each_class(&source, 12, 4)?.swap_remove(9);
+let label = source.pictures.label(index);
+let f = Var::from_tensor(&dannp.model().backbone.feature(&dannp.image(&picture)?)?)?; // [1, 128]
+let logits = dannp.model().head.forward(&f)?.logits;                                  // [1, 12]
+let y_k = logits.i((0, label as usize))?;
+let w = y_k.backward()?.get(&f).ok_or("no gradient")?.clone();                        // [1, 128]
+;
+{ // cell 6
+let row = dannp.model().head.rows()?.i(label as usize)?.unsqueeze(0)?; // [1, 128]
+let difference = (&w - &row)?.abs()?.max_all()?.to_scalar::<f32>()?;
+println!("largest difference between ∂y/∂f and the row: {difference:e}");
+let class = &mini_home::class_names()[label as usize];
+let numbers = |t: &Tensor| -> toalign::Result<Vec<f32>> { Ok(t.flatten_all()?.to_vec1()?) };
+show(&PictureGrid::new(&format!("A {class} of the source"), vec![picture.clone()]).size(96))?;
+show(&SignedBars::new(&format!("w: the weights of {class}"), "channel, largest first", "∂y/∂f", numbers(&w)?).sorted())?;
+;
+{ // cell 9
+fn positive_part(f: &Tensor, w: &Tensor) -> toalign::Result<(Tensor, Tensor)> {
+    let weighted = (f * w.detach())?;                                          // [batch, channels]
+    let energy = |x: &Tensor| x.sqr()?.sum_keepdim(1);                          // [batch, 1]
+    let s = (energy(f)? / energy(&weighted)?)?.sqrt()?;                         // [batch, 1]
+    Ok((weighted.broadcast_mul(&s)?, s))
+}
+let (f_p, s) = positive_part(&f, &w)?;
+let energy = |t: &Tensor| -> toalign::Result<f64> { Ok(f64::from(t.sqr()?.sum_all()?.to_scalar::<f32>()?)) };
+show(&Bars::new("Energy before and after", "squared length")
+    .bar("f", energy(&f)?).bar("w ⊙ f", energy(&(f.as_tensor() * &w)?)?).bar("f_p = s · w ⊙ f", energy(&f_p)?))?;
+;
+{ // cell 10
+show(&SignedBars::new("f: what the backbone found (never negative: ReLU and a mean)", "channel", "f", numbers(&f)?))?;
+show(&SignedBars::new("f_p: what ToAlign aligns", "channel", "s · w · f", numbers(&f_p)?))?;
+println!("s = {:.2}", s.flatten_all()?.to_vec1::<f32>()?[0]);
+;
+{ // cell 12
+fn heats(training: &Training, picture: &RgbImage, label: u32) -> toalign::Result<[Vec<f32>; 3]> {
+    let map = training.model().backbone.feature_map(&training.image(picture)?, Layer::Layer4, Mode::Evaluation)?;
+    let w = training.model().head.rows()?.i(label as usize)?;                   // [128]
+    let signed = map.broadcast_mul(&w)?.sum(D::Minus1)?.flatten_all()?;         // [25]
+    let all = map.sum(D::Minus1)?.flatten_all()?;
+    Ok([all.to_vec1()?, signed.relu()?.to_vec1()?, signed.neg()?.relu()?.to_vec1()?])
+}
+;
+{ // cell 13
+let samples: Vec<_> = one_of_each_class(&source, 12, 7)?.into_iter().step_by(2).collect();
+let mut views: Vec<RgbImage> = samples.iter().map(|(_, picture)| picture.clone()).collect();
+for part in 0..3 {
+    for (index, picture) in &samples {
+        let maps = heats(&dannp, picture, source.pictures.label(*index))?;
+        let heat: Vec<f32> = normalise(&maps[part]).unwrap_or(vec![0.0; 25]);
+        views.push(overlay(picture, &heat, 5, 5, 4)?);
+    }
+}
+show(&PictureGrid::new("What is aligned: everything, what speaks for the class, what speaks against it", views)
+    .columns(6).size(104).rows(["picture", "all of f", "positive", "negative"]))?;
+;
+{ // cell 15
+let test = mini_home::domain("Real_World", Split::Test, &Default::default())?;
+let (mut sums, mut counts, mut chance) = ([0.0; 3], [0.0; 3], 0.0);
+for index in 0..test.pictures.len() {
+    let mask = test.pictures.mask(index)?.ok_or("a mask")?;
+    chance += chance_level(&mask)? / test.pictures.len() as f64;
+    let maps = heats(&dannp, &test.pictures.decode(index)?, test.pictures.label(index))?;
+    for (part, map) in maps.iter().enumerate() {
+        if let Some(inside) = energy_in_mask(map, 5, 5, &mask)? { sums[part] += inside; counts[part] += 1.0; }
+    }
+}
+let inside: Vec<f64> = (0..3).map(|part| 100.0 * sums[part] / counts[part]).collect();
+show(&Bars::new("Heat inside the object's mask, source (Real World)", "share of the heat (%)")
+    .bar("chance", 100.0 * chance).bar("all of f", inside[0]).bar("positive", inside[1]).bar("negative", inside[2]))?;
+;
+{ // cell 17
+let features = dannp.features(&source, 480)?;
+let part = task_relevant(&features, &dannp.labels(&source, 480)?, &dannp.model().head)?;
+let entropies = |x: &Tensor| -> toalign::Result<Vec<f32>> {
+    Ok(entropy(&softmax(&dannp.model().head.forward(x)?.logits)?)?.to_vec1()?)
+};
+let (plain, weighted) = (entropies(&features)?, entropies(&part)?);
+show(&Histogram::new("Entropy of the source's predictions", "entropy H (nats)")
+    .sample("from f", plain.clone()).sample("from f_p", weighted.clone()))?;
+;
+{ // cell 20
+assert!(difference < 1e-5, "autograd and the classifier's row agree");
+assert!((energy(&f)? - energy(&f_p)?).abs() < 1e-3 * energy(&f)?, "f_p keeps the energy of f");
+let library = task_relevant(&f, &Tensor::new(&[label], &Device::Cpu)?, &dannp.model().head)?;
+assert!((library - &f_p)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4, "the library computes the same");
+let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+assert!(mean(&weighted) < mean(&plain), "f_p makes the source more certain");
+assert!(inside[1] > inside[2], "the positive part lies on the object more than the negative");
+println!("all is as it should be");
+;
+{ // cell 22
+let mut hda = Training::new(RunConfig { method: Baseline::Hda, ..dannp.config().clone() })?;
+hda.steps(100)?;
+let f = Var::from_tensor(&hda.features(&source, 1)?)?;
+let slope = hda.model().head.forward(&f)?.logits.i((0, 3))?.backward()?.get(&f).ok_or("no gradient")?.squeeze(0)?;
+let difference = (slope - hda.model().head.rows()?.i(3)?)?.abs()?.max_all()?.to_scalar::<f32>()?;
+assert!(difference < 1e-5);
+println!("largest difference: {difference:e}");
+;
+}}}}}}}}}}}
+Ok(())
+}

@@ -1,0 +1,175 @@
+//! The cells of the lesson `05_training_toalign`; written by `TOALIGN_WRITE_CELLS=1 cargo test --test notebooks`.
+
+#[rustfmt::skip]
+fn lesson() -> Result<(), Box<dyn std::error::Error>> {
+{ // cell 2
+use toalign::prelude::*;
+let study = read_study("records/mini")?;
+let methods = ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
+let tasks = [("Cl-Rw", "Clipart → Real World"), ("Pr-Ar", "Product → Art")];
+;
+{ // cell 3
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / (values.len() as f64 - 1.0)).sqrt())
+}
+for (task, name) in tasks {
+    let mut bars = Bars::new(&format!("{name}, after the last step"), "target accuracy (%), mean ± deviation over 5 seeds");
+    for method in methods {
+        let (mean, deviation) = mean_and_deviation(&study.last_accuracies(task, method));
+        bars = bars.bar_with_error(method, mean, deviation);
+    }
+    show(&bars)?;
+}
+;
+{ // cell 5
+for (task, name) in tasks {
+    let mut chart = Chart::new(&format!("{name}: mean of 5 seeds"), "training steps", "target accuracy (%)").narrow();
+    for method in methods {
+        let mut sums = std::collections::BTreeMap::<usize, Vec<f64>>::new();
+        for record in study.of(task, method).flat_map(|run| &run.records) {
+            if let Record::Test { step, target_accuracy, .. } = record { sums.entry(*step).or_default().push(*target_accuracy); }
+        }
+        chart = chart.curve(method, sums.into_iter().map(|(step, all)| (step as f64, mean_and_deviation(&all).0)));
+    }
+    show(&chart)?;
+}
+;
+{ // cell 7
+let mut table = Table::new([("task", Align::Left), ("pair", Align::Left), ("mean difference", Align::Right), ("95 % interval", Align::Right), ("wins", Align::Right)]);
+let mut differences = Vec::new();
+for (task, name) in tasks {
+    for method in ["dannp", "hda"] {
+        let (plain, toalign) = (study.last_accuracies(task, method), study.last_accuracies(task, &format!("{method}+toalign")));
+        let paired: Vec<f64> = toalign.iter().zip(&plain).map(|(with, without)| with - without).collect();
+        let (mean, deviation) = mean_and_deviation(&paired);
+        let t = [12.71, 4.30, 3.18, 2.78, 2.57, 2.45][paired.len() - 2]; // of n - 1 degrees of freedom
+        let half = t * deviation / (paired.len() as f64).sqrt();
+        let wins = paired.iter().filter(|difference| **difference > 0.0).count();
+        table.push([name.to_owned(), format!("{method}+toalign − {method}"), format!("{mean:+.1}"),
+            format!("{:+.1} … {:+.1}", mean - half, mean + half), format!("{wins} of {}", paired.len())]);
+        differences.push(mean);
+    }
+}
+show(&table)?;
+;
+{ // cell 9
+show(&Bars::new("Published: Office-Home, mean of 12 tasks", "target accuracy (%), best test (oracle)")
+    .bar("dannp", 67.9).bar("dannp+toalign", 69.9).bar("hda", 70.9).bar("hda+toalign", 72.0))?;
+;
+{ // cell 11
+let seconds = |method: &str| -> Vec<f64> {
+    let finishes = study.of("Cl-Rw", method).flat_map(|run| &run.records);
+    finishes.filter_map(|record| match record { Record::Finish { seconds_per_step, .. } => Some(1e3 * seconds_per_step), _ => None }).collect()
+};
+let cost = methods.iter().fold(Bars::new("Cost of a step, small network, 32 + 32 pictures", "ms per step, mean ± deviation"), |bars, method| {
+    let (mean, deviation) = mean_and_deviation(&seconds(method));
+    bars.bar_with_error(method, mean, deviation)
+});
+show(&cost)?;
+;
+{ // cell 14
+let config = RunConfig { task: "Cl-Rw".into(), method: Baseline::Hda, steps: 400, test_every: 100, ..RunConfig::mini() };
+let mut hda = Training::new(config.clone())?;
+hda.run()?;
+;
+{ // cell 15
+let mut with_toalign = Training::new(RunConfig { toalign: true, ..config.clone() })?;
+with_toalign.run()?;
+;
+{ // cell 17
+let test = mini_home::domain("Real_World", Split::Test, &Default::default())?;
+let classes = mini_home::class_names();
+let (mut views, mut words, mut right) = (Vec::new(), Vec::new(), Vec::new());
+for training in [&hda, &with_toalign] {
+    for index in (3..180).step_by(23) {
+        let look = training.look(&test.pictures.decode(index)?)?;
+        let mask = test.pictures.mask(index)?.ok_or("a mask")?;
+        let inside = energy_in_mask(&look.map, look.map_height, look.map_width, &mask)?.unwrap_or(f64::NAN);
+        words.push(format!("{}\n{:.0} % inside", classes[look.class as usize], 100.0 * inside));
+        right.push(look.class == test.pictures.label(index));
+        views.push(look.overlay(4)?.unwrap_or(look.picture));
+    }
+}
+show(&PictureGrid::new("The same pictures through two networks", views).columns(8).size(92)
+    .rows(["HDA", "+ToAlign"]).captions(words).marked(right))?;
+;
+{ // cell 18
+fn inside(training: &Training, domain: &Domain) -> toalign::Result<(f64, f64)> {
+    let (mut sum, mut chance, mut count) = (0.0, 0.0, 0.0);
+    for index in 0..domain.pictures.len() {
+        let Some(mask) = domain.pictures.mask(index)? else { continue };
+        let look = training.look(&domain.pictures.decode(index)?)?;
+        let Some(energy) = energy_in_mask(&look.map, look.map_height, look.map_width, &mask)? else { continue };
+        (sum, chance, count) = (sum + energy, chance + chance_level(&mask)?, count + 1.0);
+    }
+    Ok((100.0 * sum / count, 100.0 * chance / count))
+}
+let (of_hda, of_toalign) = (inside(&hda, &test)?, inside(&with_toalign, &test)?);
+show(&Bars::new("Heat inside the object, 180 target pictures", "share of the heat (%)")
+    .bar("chance", of_hda.1).bar("hda", of_hda.0).bar("hda+toalign", of_toalign.0))?;
+;
+{ // cell 21
+let source = hda.task().source.clone();
+let features = hda.features(&source, 480)?;
+let labels = hda.labels(&source, 480)?;
+let certainty = |x: &Tensor| -> toalign::Result<Vec<f32>> {
+    let p = softmax(&hda.model().head.forward(x)?.logits)?;
+    Ok(p.gather(&labels.unsqueeze(1)?, 1)?.squeeze(1)?.to_vec1()?)
+};
+let (plain, weighted) = (certainty(&features)?, certainty(&task_relevant(&features, &labels, &hda.model().head)?)?);
+show(&Histogram::new("What the discriminator sees of the source", "probability of the true class")
+    .sample("from f", plain.clone()).sample("from f_p", weighted.clone()))?;
+;
+{ // cell 23
+struct Softer { temperature: f64 }
+impl Method for Softer {
+    fn name(&self) -> String { "dannp+toalign".into() }
+    fn uses_target(&self) -> bool { true }
+    fn head(&self) -> HeadKind { HeadKind::Linear }
+    fn discriminator_input(&self) -> Option<toalign::model::DiscriminatorInput> { Some(toalign::model::DiscriminatorInput::Probabilities) }
+    fn losses(&self, model: &Model, input: &StepInput) -> toalign::Result<Losses> {
+        let features = model.backbone.forward_domains(&[(input.source_images, 1), (input.target()?, 1)])?;
+        let logits = |f: &Tensor| -> toalign::Result<Tensor> { Ok(model.head.forward(f)?.logits) };
+        let classification = cross_entropy(&logits(&features[0])?, input.source_labels)?;
+        let aligned = task_relevant(&features[0], input.source_labels, &model.head)?;
+        let p_s = softmax(&(logits(&aligned)? / self.temperature)?)?;
+        let p_t = softmax(&logits(&features[1])?)?;
+        let weights = [entropy_weights(&p_s, input.reversal_coefficient)?, entropy_weights(&p_t, input.reversal_coefficient)?];
+        let alignment = adversarial(model.discriminator()?, [&p_s, &p_t], [&weights[0], &weights[1]], input)?;
+        Ok(Losses { total: (&classification + &alignment)?, parts: vec![("classification", classification), ("alignment", alignment)] })
+    }
+}
+;
+{ // cell 24
+let mut curves = Chart::new("DANNP+ToAlign under a temperature, one seed", "training steps", "target accuracy (%)");
+for temperature in [1.0, 8.0] {
+    let config = RunConfig { method: Baseline::Dannp, toalign: true, steps: 300, test_every: 75, ..config.clone() };
+    let mut training = Training::new(config)?.with_method(Box::new(Softer { temperature }));
+    training.run()?;
+    curves = curves.curve(&format!("temperature {temperature}"), training.accuracies("target"));
+}
+show(&curves)?;
+;
+{ // cell 27
+for (task, _) in tasks {
+    for method in methods { assert_eq!(study.last_accuracies(task, method).len(), 5, "{task} {method}"); }
+    let [low, high] = ["source-only", "dannp"].map(|method| mean_and_deviation(&study.last_accuracies(task, method)).0);
+    assert!(high > low + 5.0, "alignment helps on {task}: {low} and {high}");
+}
+assert!(of_hda.0 > of_hda.1 && of_toalign.0 > of_toalign.1, "both look at the object more than chance");
+let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+assert!(mean(&weighted) > 0.99 && mean(&weighted) >= mean(&plain), "f_p saturates the softmax");
+println!("all is as it should be");
+;
+{ // cell 29
+let mut even = Training::new(RunConfig { toalign: true, toalign_statistics_updates: 1, ..config.clone() })?;
+even.run()?;
+show(&Chart::new("HDA, one seed", "training steps", "target accuracy (%)")
+    .curve("hda", hda.accuracies("target")).curve("hda+toalign", with_toalign.accuracies("target"))
+    .curve("source counted once", even.accuracies("target")))?;
+;
+}}}}}}}}}}}}}}}
+Ok(())
+}

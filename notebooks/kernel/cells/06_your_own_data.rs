@@ -1,0 +1,94 @@
+//! The cells of the lesson `06_your_own_data`; written by `TOALIGN_WRITE_CELLS=1 cargo test --test notebooks`.
+
+#[rustfmt::skip]
+fn lesson() -> Result<(), Box<dyn std::error::Error>> {
+{ // cell 2
+use toalign::prelude::*;
+let scratch = std::env::temp_dir().join(format!("toalign-lesson-06-{}", std::process::id()));
+let root = scratch.join("pictures");
+;
+{ // cell 3
+for (folder, domain) in [("Sketch", "Clipart"), ("Photo", "Real_World")] {
+    let domain = mini_home::domain(domain, Split::Train, &Default::default())?;
+    for index in 0..480 {
+        let class = &mini_home::class_names()[domain.pictures.label(index) as usize];
+        if !["Bike", "Chair", "Mug", "Scissors", "Sneakers", "Hammer"].contains(&class.as_str()) { continue; }
+        let inside = root.join(folder).join(class);
+        std::fs::create_dir_all(&inside)?;
+        let picture = domain.pictures.decode(index)?;
+        toalign::image::imageops::resize(&picture, 120, 120, toalign::image::imageops::FilterType::Triangle)
+            .save(inside.join(format!("{index:05}.png")))?;
+    }
+}
+;
+{ // cell 5
+let config = RunConfig {
+    data: DataSource::Folder(root.clone()), task: "Sketch-Photo".into(), method: Baseline::Dannp,
+    steps: 300, test_every: 75, ..RunConfig::mini()
+};
+let mut adapted = Training::new(config.clone())?;
+let task = adapted.task().clone();
+let mut wall = Vec::new();
+for domain in [&task.source, &task.target] {
+    wall.extend(one_of_each_class(domain, task.classes.len(), 5)?.into_iter().map(|(_, picture)| picture));
+}
+show(&PictureGrid::new("One of each class", wall).columns(task.classes.len()).size(90)
+    .rows(["Sketch (source)", "Photo (target)"]).heads(task.classes.clone()))?;
+;
+{ // cell 7
+let mut plain = Training::new(RunConfig { method: Baseline::SourceOnly, ..config.clone() })?;
+plain.run()?;
+let mut control = Training::new(RunConfig { method: Baseline::TargetBnOnly, ..config.clone() })?;
+control.run()?;
+adapted.run()?;
+;
+{ // cell 8
+let last = |training: &Training| training.accuracies("target").last().map_or(f64::NAN, |point| point.1);
+show(&Bars::new("Sketch → Photo", "target accuracy (%), last step")
+    .bar("source-only", last(&plain)).bar("target-bn-only", last(&control)).bar("dannp", last(&adapted)))?;
+;
+{ // cell 10
+let (mut views, mut words, mut right) = (Vec::new(), Vec::new(), Vec::new());
+for index in (7..task.target.pictures.len()).step_by(31) {
+    let look = adapted.look(&task.target.pictures.decode(index)?)?;
+    words.push(format!("{}\n{:.0} %", task.classes[look.class as usize], 100.0 * look.probability));
+    right.push(look.class == task.target.pictures.label(index));
+    views.push(look.overlay(3)?.unwrap_or(look.picture));
+}
+show(&PictureGrid::new("Photos: answer and evidence", views).columns(8).size(92).captions(words).marked(right))?;
+;
+{ // cell 12
+fn message(config: RunConfig) -> String {
+    match Training::new(config).and_then(|mut training| training.steps(3)) {
+        Ok(_) => "no error".into(),
+        Err(error) => error.to_string(),
+    }
+}
+println!("{}", message(RunConfig { task: "Sketch-Foto".into(), ..config.clone() }));
+;
+{ // cell 14
+std::fs::write(root.join("Sketch/Mug/00000.png"), b"<html>404</html>")?;
+println!("{}\n", message(config.clone()));
+println!("left out on request: {}", Training::new(RunConfig { skip_bad_images: true, ..config.clone() })?.task().remarks.join("\n"));
+std::fs::remove_file(root.join("Sketch/Mug/00000.png"))?;
+;
+{ // cell 16
+std::fs::create_dir_all(root.join("Photo/Kettle"))?;
+std::fs::copy(root.join("Photo/Mug").join("00360.png"), root.join("Photo/Kettle/1.png"))?;
+println!("{}\n", Training::new(config.clone())?.task().remarks.join("\n"));
+std::fs::remove_dir_all(root.join("Photo/Kettle"))?;
+let mut wild = Training::new(RunConfig { learning_rate: 1e6, ..config.clone() })?;
+println!("{}", wild.steps(50).err().map_or("no error".into(), |error| error.to_string()));
+;
+{ // cell 19
+assert_eq!(task.classes.len(), 6);
+assert_eq!(task.source.pictures.len(), 240);
+assert!(last(&plain) > 100.0 / 6.0, "better than guessing");
+assert!(message(RunConfig { task: "Sketch-Foto".into(), ..config.clone() }).contains("did you mean Photo?"));
+assert!(wild.steps(50).is_err(), "a run that exploded does not go on");
+std::fs::remove_dir_all(&scratch)?;
+println!("all is as it should be");
+;
+}}}}}}}}}}
+Ok(())
+}
