@@ -173,6 +173,10 @@ fn lessons_are_fit_to_be_read() {
                     "expected cell {number} to have at most {LONGEST_CELL} lines, found {found}; split it"
                 ));
             }
+            // It compiles as a program, but the kernel cannot keep a closure from cell to cell.
+            for line in lines.iter().filter(|line| line.starts_with("let ") && line.contains(" = |")) {
+                complain(format!("expected a fn in cell {number}, found the closure `{line}`; write a fn"));
+            }
             for output in outputs {
                 if output["output_type"] == "error" || output["name"] == "stderr" {
                     complain(format!(

@@ -88,7 +88,11 @@ impl Figure for Histogram {
             .at(format!("the histogram '{}'", self.title))
             .into());
         }
-        let range = round_range(values(), false);
+        let mut range = round_range(values(), false);
+        // An entropy of -1e-6 is a zero that was rounded: no reason for an axis that begins at -0.5.
+        if values().all(|value| value > -1e-3) {
+            range.start = range.start.max(0.0);
+        }
         let width = (range.end - range.start) / self.intervals as f64;
         let shares: Vec<Vec<f64>> =
             self.samples.iter().map(|(_, _, values)| self.shares(values, &range)).collect();

@@ -31,7 +31,9 @@ fn fonts() -> Arc<Database> {
 /// The drawing at [`SCALE`] times its size, on white.
 pub(crate) fn pixels(svg: &str) -> Result<RgbImage> {
     let failed = |found: String| -> Error { complain("a chart that can be drawn", found).into() };
-    let options = Options { fontdb: fonts(), font_family: "sans-serif".into(), ..Options::default() };
+    let mut options = Options { fontdb: fonts(), font_family: "sans-serif".into(), ..Options::default() };
+    // resvg would set the whole text in the font that has the missing letter; `with_fallback` changes the letter alone.
+    options.font_resolver.select_fallback = Box::new(|_, _, _| None);
     let tree = Tree::from_str(&with_fallback(svg), &options).map_err(|error| failed(error.to_string()))?;
     let size = tree.size().to_int_size();
     let (width, height) = (size.width() * SCALE, size.height() * SCALE);
@@ -47,7 +49,7 @@ pub(crate) fn pixels(svg: &str) -> Result<RgbImage> {
     }))
 }
 
-/// Gives every letter that Ubuntu lacks its own font; otherwise the whole text around it would be set in that font.
+/// Gives every letter that Ubuntu lacks a font of its own.
 fn with_fallback(svg: &str) -> String {
     static UBUNTU: OnceLock<Option<FontRef<'static>>> = OnceLock::new();
     let ubuntu = UBUNTU.get_or_init(|| FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).ok());
