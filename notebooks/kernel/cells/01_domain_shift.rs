@@ -6,10 +6,10 @@ fn lesson() -> Result<(), Box<dyn std::error::Error>> {
 use toalign::prelude::*;
 ;
 { // cell 4
-let target_of = |source: &Style| if *source == Style::Art { "Clipart" } else { "Art" };
 let mut trained = Vec::new();
 for source in Style::ALL {
-    let task = format!("{}-{}", source.name(), target_of(&source));
+    let target = if source == Style::Art { "Clipart" } else { "Art" }; // of no influence here
+    let task = format!("{}-{target}", source.name());
     let mut training = Training::new(RunConfig {
         task, method: Baseline::SourceOnly, steps: 400, test_every: 100, ..RunConfig::mini()
     })?;
@@ -32,13 +32,14 @@ show(&HeatMap::new("Accuracy (%) without adaptation", matrix.clone())
     .rows("trained on", names.clone()).columns("tested on", names))?;
 ;
 { // cell 8
-let easy_and_hard = Bars::new("From Clipart", "accuracy (%)");
-let from_clipart = Style::ALL.iter().zip(&matrix[1])
-    .fold(easy_and_hard, |bars, (style, accuracy)| bars.bar(style.name(), *accuracy));
+let mut from_clipart = Bars::new("Trained on Clipart", "accuracy (%)");
+for (style, accuracy) in Style::ALL.iter().zip(&matrix[1]) {
+    from_clipart = from_clipart.bar(style.name(), *accuracy);
+}
 show(&from_clipart)?;
 ;
 { // cell 10
-let clipart = &trained[1];
+let clipart = trained.swap_remove(1);
 let mut features = Vec::new();
 for style in Style::ALL {
     let domain = mini_home::domain(style.name(), Split::Test, &Default::default())?;
@@ -67,12 +68,12 @@ println!("the plane holds {:.0} % of the variance", 100.0 * (plane.shares[0] + p
 { // cell 14
 let test = mini_home::domain("Real_World", Split::Test, &Default::default())?;
 let predictions = clipart.test(&test)?.predictions;
-let shown: Vec<_> = predictions.iter().step_by(11).take(16).collect();
+let shown: Vec<_> = predictions.iter().copied().step_by(11).take(16).collect();
 let mut views = Vec::new();
 for prediction in &shown { views.push(test.pictures.decode(prediction.index)?); }
-let words = shown.iter().map(|p| format!("{}\n{:.0} %", classes[p.class as usize], 100.0 * p.probability));
 show(&PictureGrid::new("Real World through the eyes of Clipart's network", views).columns(8)
-    .captions(words).marked(shown.iter().map(|p| p.class == p.label)))?;
+    .captions(shown.iter().map(|p| format!("{}\n{:.0} %", classes[p.class as usize], 100.0 * p.probability)))
+    .marked(shown.iter().map(|p| p.class == p.label)))?;
 ;
 { // cell 16
 for (place, row) in matrix.iter().enumerate() {

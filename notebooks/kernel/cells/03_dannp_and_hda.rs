@@ -6,7 +6,9 @@ fn lesson() -> Result<(), Box<dyn std::error::Error>> {
 use toalign::prelude::*;
 ;
 { // cell 4
-let config = |method| RunConfig { task: "Cl-Rw".into(), method, steps: 400, test_every: 80, ..RunConfig::mini() };
+fn config(method: Baseline) -> RunConfig {
+    RunConfig { task: "Cl-Rw".into(), method, steps: 400, test_every: 80, ..RunConfig::mini() }
+}
 let mut dannp = Training::new(config(Baseline::Dannp))?;
 dannp.steps(60)?; // early on, where the weights differ most
 let (source, target) = (dannp.task().source.clone(), dannp.task().target.clone());
@@ -17,7 +19,7 @@ fn probabilities(training: &Training, domain: &Domain) -> toalign::Result<Tensor
     softmax(&training.model().head.forward(&features)?.logits) // [480, 12]
 }
 let (p_source, p_target) = (probabilities(&dannp, &source)?, probabilities(&dannp, &target)?);
-let entropies = |p: &Tensor| -> toalign::Result<Vec<f32>> { Ok(entropy(p)?.to_vec1::<f32>()?) };
+fn entropies(p: &Tensor) -> toalign::Result<Vec<f32>> { Ok(entropy(p)?.to_vec1()?) }
 show(&Histogram::new("How sure is the network after 60 steps?", "entropy H (nats); 12 equal chances: 2.48")
     .sample("source", entropies(&p_source)?).sample("target", entropies(&p_target)?))?;
 ;
@@ -44,19 +46,19 @@ hda.run()?;
 let index = (0..480).find(|&index| target.pictures.label(index) == 9).ok_or("no mug")?;
 let feature = hda.model().backbone.feature(&hda.image(&target.pictures.decode(index)?)?)?; // [1, 128]
 let answer = hda.model().head.forward(&feature)?;
-let z = answer.heuristic.ok_or("HDA has heuristic heads")?;
-let row = |t: &Tensor| -> toalign::Result<Vec<f64>> { Ok(t.squeeze(0)?.to_dtype(DType::F64)?.to_vec1()?) };
+let z = answer.heuristic.clone().ok_or("HDA has heuristic heads")?;
+fn row(t: &Tensor) -> toalign::Result<Vec<f64>> { Ok(t.squeeze(0)?.to_dtype(DType::F64)?.to_vec1()?) }
 let rows = vec![row(&(&answer.logits + &z)?)?, row(&z)?, row(&answer.logits)?];
-let classes = mini_home::class_names().into_iter().map(|name| name.replace("Alarm_Clock", "Clock"));
+let classes: Vec<_> = mini_home::class_names().iter().map(|name| name.replace("Alarm_Clock", "Clock")).collect();
 show(&PictureGrid::new("The picture", vec![target.pictures.decode(index)?]).size(96))?;
 show(&HeatMap::new("Logits of one mug", rows).rows("", ["C(f)", "z", "C(f) - z"]).columns("class", classes))?;
 ;
 { // cell 15
-let size_of_z = |domain: &Domain| -> toalign::Result<Vec<f32>> {
+fn size_of_z(hda: &Training, domain: &Domain) -> toalign::Result<Vec<f32>> {
     let answer = hda.model().head.forward(&hda.features(domain, 480)?)?;
     Ok(answer.heuristic.map(|z| z.abs()?.mean(1)?.to_vec1::<f32>()).transpose()?.unwrap_or_default())
-};
-let (z_source, z_target) = (size_of_z(&source)?, size_of_z(&target)?);
+}
+let (z_source, z_target) = (size_of_z(&hda, &source)?, size_of_z(&hda, &target)?);
 let sizes = Histogram::new("Size of the heuristic part", "mean |z| of a picture").narrow()
     .sample("source", z_source.clone()).sample("target", z_target.clone());
 let loss = Chart::new("The heuristic loss", "training steps", "mean |z|").narrow()

@@ -22,8 +22,8 @@ let w = y_k.backward()?.get(&f).ok_or("no gradient")?.clone();                  
 let row = dannp.model().head.rows()?.i(label as usize)?.unsqueeze(0)?; // [1, 128]
 let difference = (&w - &row)?.abs()?.max_all()?.to_scalar::<f32>()?;
 println!("largest difference between ∂y/∂f and the row: {difference:e}");
-let class = &mini_home::class_names()[label as usize];
-let numbers = |t: &Tensor| -> toalign::Result<Vec<f32>> { Ok(t.flatten_all()?.to_vec1()?) };
+let class = mini_home::class_names()[label as usize].clone();
+fn numbers(t: &Tensor) -> toalign::Result<Vec<f32>> { Ok(t.flatten_all()?.to_vec1()?) }
 show(&PictureGrid::new(&format!("A {class} of the source"), vec![picture.clone()]).size(96))?;
 show(&SignedBars::new(&format!("w: the weights of {class}"), "channel, largest first", "∂y/∂f", numbers(&w)?).sorted())?;
 ;
@@ -35,7 +35,7 @@ fn positive_part(f: &Tensor, w: &Tensor) -> toalign::Result<(Tensor, Tensor)> {
     Ok((weighted.broadcast_mul(&s)?, s))
 }
 let (f_p, s) = positive_part(&f, &w)?;
-let energy = |t: &Tensor| -> toalign::Result<f64> { Ok(f64::from(t.sqr()?.sum_all()?.to_scalar::<f32>()?)) };
+fn energy(t: &Tensor) -> toalign::Result<f64> { Ok(f64::from(t.sqr()?.sum_all()?.to_scalar::<f32>()?)) }
 show(&Bars::new("Energy before and after", "squared length")
     .bar("f", energy(&f)?).bar("w ⊙ f", energy(&(f.as_tensor() * &w)?)?).bar("f_p = s · w ⊙ f", energy(&f_p)?))?;
 ;
@@ -84,10 +84,11 @@ show(&Bars::new("Heat inside the object's mask, source (Real World)", "share of 
 { // cell 17
 let features = dannp.features(&source, 480)?;
 let part = task_relevant(&features, &dannp.labels(&source, 480)?, &dannp.model().head)?;
-let entropies = |x: &Tensor| -> toalign::Result<Vec<f32>> {
-    Ok(entropy(&softmax(&dannp.model().head.forward(x)?.logits)?)?.to_vec1()?)
-};
-let (plain, weighted) = (entropies(&features)?, entropies(&part)?);
+fn entropies(head: &Head, x: &Tensor) -> toalign::Result<Vec<f32>> {
+    Ok(entropy(&softmax(&head.forward(x)?.logits)?)?.to_vec1()?)
+}
+let head = dannp.model().head.clone();
+let (plain, weighted) = (entropies(&head, &features)?, entropies(&head, &part)?);
 show(&Histogram::new("Entropy of the source's predictions", "entropy H (nats)")
     .sample("from f", plain.clone()).sample("from f_p", weighted.clone()))?;
 ;
@@ -96,7 +97,7 @@ assert!(difference < 1e-5, "autograd and the classifier's row agree");
 assert!((energy(&f)? - energy(&f_p)?).abs() < 1e-3 * energy(&f)?, "f_p keeps the energy of f");
 let library = task_relevant(&f, &Tensor::new(&[label], &Device::Cpu)?, &dannp.model().head)?;
 assert!((library - &f_p)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4, "the library computes the same");
-let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+fn mean(values: &[f32]) -> f32 { values.iter().sum::<f32>() / values.len() as f32 }
 assert!(mean(&weighted) < mean(&plain), "f_p makes the source more certain");
 assert!(inside[1] > inside[2], "the positive part lies on the object more than the negative");
 println!("all is as it should be");

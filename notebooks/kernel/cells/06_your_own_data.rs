@@ -43,7 +43,7 @@ control.run()?;
 adapted.run()?;
 ;
 { // cell 8
-let last = |training: &Training| training.accuracies("target").last().map_or(f64::NAN, |point| point.1);
+fn last(training: &Training) -> f64 { training.accuracies("target").last().map_or(f64::NAN, |point| point.1) }
 show(&Bars::new("Sketch → Photo", "target accuracy (%), last step")
     .bar("source-only", last(&plain)).bar("target-bn-only", last(&control)).bar("dannp", last(&adapted)))?;
 ;
