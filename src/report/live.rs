@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn the_bar_is_as_long_as_what_is_done() {
         let mut live = Live::new("a run", "hda");
-        live.on_step(&report(100, 1.0)).unwrap();
+        assert!(live.on_step(&report(100, 1.0)).unwrap().is_continue());
         let drawn = live.draw().unwrap();
         let at = |x: u32| drawn.get_pixel(2 * x, 2 * 50).0;
         assert_eq!(at(WIDTH / 2 - 4), method_colour("hda"));

@@ -30,7 +30,7 @@ show(&PictureGrid::new("Real World: a picture and its object's mask", pairs).col
 { // cell 8
 let task = mini_home::task("Cl-Rw", &Default::default())?;
 println!("{} → {}", task.source.name, task.target.name);
-println!("{} + {} pictures, {} classes", task.source.pictures.len(), task.target.pictures.len(), task.classes.len());
+println!("{} + {} pictures", task.source.pictures.len(), task.target.pictures.len());
 println!("all tasks: {}", mini_home::task_names().join(" "));
 ;
 { // cell 10

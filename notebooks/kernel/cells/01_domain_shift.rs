@@ -54,7 +54,8 @@ for (style, feature) in Style::ALL.iter().zip(&features) {
 ;
 { // cell 11
 let classes = mini_home::class_names();
-let mut by_class = Scatter::new("Clipart (discs), Real World (rings)", "first component", "second component").narrow();
+let title = "Clipart (discs), Real World (rings)";
+let mut by_class = Scatter::new(title, "first component", "second component").narrow();
 for class in [2, 7, 10] {
     for (place, style, dot) in [(1, "Clipart", Dot::Full), (3, "Real World", Dot::Ring)] {
         let points = plane.points(&features[place])?.into_iter().enumerate();

@@ -17,16 +17,20 @@ let by_hand = cubes(&reversed(&x, 0.7)?)?.backward()?.get(&x).ok_or("no gradient
 let by_library = cubes(&grad_reverse(&x, 0.7)?)?.backward()?.get(&x).ok_or("no gradient")?.to_vec1::<f64>()?;
 fn difference(at: f64) -> f64 { ((at + 1e-6).powi(3) - (at - 1e-6).powi(3)) / 2e-6 }
 let expected: Vec<f64> = x.to_vec1::<f64>()?.into_iter().map(|at| -0.7 * difference(at)).collect();
-let mut table = Table::new([("form", Align::Left), ("x = 0.5", Align::Right), ("x = -1", Align::Right), ("x = 2", Align::Right)]);
-for (name, values) in [("finite difference × (-λ)", &expected), ("by hand", &by_hand), ("library", &by_library)] {
+let columns = ["x = 0.5", "x = -1", "x = 2"].map(|name| (name, Align::Right));
+let mut table = Table::new(std::iter::once(("form", Align::Left)).chain(columns));
+for (name, values) in [("numeric × (-λ)", &expected), ("by hand", &by_hand), ("library", &by_library)] {
     table.push(std::iter::once(name.to_owned()).chain(values.iter().map(|value| format!("{value:.6}"))));
 }
 show(&table)?;
 ;
 { // cell 8
+let progress: Vec<f64> = (0..=100).map(|percent| f64::from(percent) / 100.0).collect();
+let rising: Vec<_> = progress.iter().map(|&p| (p, reversal_coefficient(p, 10.0))).collect();
+let falling: Vec<_> = progress.iter().map(|&p| (p, inverse_decay(p, 10.0, 0.75))).collect();
 show(&Chart::new("How both change over a run", "progress p", "factor")
-    .curve("λ(p) of the reversal", (0..=100).map(|i| 0.01 * f64::from(i)).map(|p| (p, reversal_coefficient(p, 10.0))))
-    .curve("η(p) / η₀ of the learning rate", (0..=100).map(|i| 0.01 * f64::from(i)).map(|p| (p, inverse_decay(p, 10.0, 0.75)))))?;
+    .curve("λ(p) of the reversal", rising)
+    .curve("η(p) / η₀ of the learning rate", falling))?;
 ;
 { // cell 10
 fn domain_accuracy(source: &Tensor, target: &Tensor) -> toalign::Result<f64> {
@@ -34,7 +38,8 @@ fn domain_accuracy(source: &Tensor, target: &Tensor) -> toalign::Result<f64> {
     let first = Linear::new(source.dim(1)?, 64, 0.0, DType::F32, &mut random)?;
     let last = Linear::new(64, 1, 0.0, DType::F32, &mut random)?;
     let x = Tensor::cat(&[source, target], 0)?;
-    let sign = Tensor::cat(&[Tensor::ones((rows, 1), DType::F32, &Device::Cpu)?, Tensor::full(-1f32, (rows, 1), &Device::Cpu)?], 0)?;
+    let sign: Vec<f32> = (0..2 * rows).map(|row| if row < rows { 1.0 } else { -1.0 }).collect();
+    let sign = Tensor::from_vec(sign, (2 * rows, 1), &Device::Cpu)?;
     let half = |odd: u32| Tensor::new((0..rows as u32).map(|row| 2 * row + odd).collect::<Vec<u32>>(), &Device::Cpu);
     let right = |rows: &Tensor| -> toalign::Result<Tensor> { // positive where D is right
         let d = last.forward(&first.forward(&x.index_select(rows, 0)?)?.relu()?)?;
@@ -42,8 +47,8 @@ fn domain_accuracy(source: &Tensor, target: &Tensor) -> toalign::Result<f64> {
     };
     for _ in 0..150 {
         let gradients = (right(&half(0)?)?.neg()?.exp()? + 1.0)?.log()?.mean_all()?.backward()?; // of -log σ(±D)
-        for weight in [&first.weight, &first.bias, &last.weight, &last.bias] {
-            if let Some(slope) = gradients.get(weight) { weight.set(&(weight.as_detached_tensor() - (slope * 0.05)?)?)?; }
+        for w in [&first.weight, &first.bias, &last.weight, &last.bias] {
+            if let Some(slope) = gradients.get(w) { w.set(&(w.as_detached_tensor() - (slope * 0.05)?)?)?; }
         }
     }
     Ok(100.0 * right(&half(1)?)?.gt(0.0)?.to_dtype(DType::F64)?.mean_all()?.to_scalar::<f64>()?)
@@ -72,26 +77,32 @@ fn as_trained(training: &Training, domain: &Domain) -> toalign::Result<Tensor> {
     let mode = Mode::Training { statistics_updates: 0 };
     Ok(training.model().backbone.forward(&Tensor::cat(&images, 0)?, mode)?.detach()) // [120, 128]
 }
-fn plane_of(title: &str, training: &Training) -> toalign::Result<(Scatter, f64)> {
-    let [source, target] = [as_trained(training, &training.task().source)?, as_trained(training, &training.task().target)?];
-    let plane = Plane::of(&Tensor::cat(&[&source, &target], 0)?)?;
-    let accuracy = domain_accuracy(&source, &target)?;
-    let scatter = Scatter::new(&format!("{title}: {accuracy:.0} % told apart"), "first component", "second component").narrow();
-    Ok((scatter.group("source", Dot::Full, plane.points(&source)?).group("target", Dot::Ring, plane.points(&target)?), accuracy))
-}
 ;
 { // cell 17
+fn plane_of(title: &str, training: &Training) -> toalign::Result<(Scatter, f64)> {
+    let source = as_trained(training, &training.task().source)?;
+    let target = as_trained(training, &training.task().target)?;
+    let plane = Plane::of(&Tensor::cat(&[&source, &target], 0)?)?;
+    let accuracy = domain_accuracy(&source, &target)?;
+    let title = format!("{title}: {accuracy:.0} % told apart");
+    let scatter = Scatter::new(&title, "first component", "second component").narrow()
+        .group("source", Dot::Full, plane.points(&source)?)
+        .group("target", Dot::Ring, plane.points(&target)?);
+    Ok((scatter, accuracy))
+}
+;
+{ // cell 18
 let (before, told_apart_before) = plane_of("Source only", &plain)?;
 let (after, told_apart_after) = plane_of("DANN", &dann)?;
 show(&Row::new("Features before and after adversarial training").and(&before)?.and(&after)?)?;
 ;
-{ // cell 18
+{ // cell 19
 show(&Chart::new("Target accuracy while training", "training steps", "target accuracy (%)")
     .curve("source-only", plain.accuracies("target"))
     .curve("dann", dann.accuracies("target"))
     .curve("DANN, published weight 0.1", gentle.accuracies("target")))?;
 ;
-{ // cell 21
+{ // cell 22
 for (found, expected) in by_hand.iter().chain(&by_library).zip(expected.iter().cycle()) {
     assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
 }
@@ -101,7 +112,7 @@ let last = dann.losses("alignment").last().map(|(_, loss)| *loss).ok_or("no step
 assert!(last > 0.3, "the discriminator has not won: {last}");
 println!("all is as it should be");
 ;
-{ // cell 23
+{ // cell 24
 let mut control = Training::new(config(Baseline::TargetBnOnly, 1.0))?;
 control.run()?;
 show(&Chart::new("Target accuracy while training", "training steps", "target accuracy (%)")
@@ -109,6 +120,6 @@ show(&Chart::new("Target accuracy while training", "training steps", "target acc
     .curve("target-bn-only", control.accuracies("target"))
     .curve("DANN, published weight 0.1", gentle.accuracies("target")))?;
 ;
-}}}}}}}}}}}}}
+}}}}}}}}}}}}}}
 Ok(())
 }

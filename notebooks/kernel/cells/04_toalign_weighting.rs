@@ -25,7 +25,8 @@ println!("largest difference between ∂y/∂f and the row: {difference:e}");
 let class = mini_home::class_names()[label as usize].clone();
 fn numbers(t: &Tensor) -> toalign::Result<Vec<f32>> { Ok(t.flatten_all()?.to_vec1()?) }
 show(&PictureGrid::new(&format!("A {class} of the source"), vec![picture.clone()]).size(96))?;
-show(&SignedBars::new(&format!("w: the weights of {class}"), "channel, largest first", "∂y/∂f", numbers(&w)?).sorted())?;
+let title = format!("w: the weights of {class}");
+show(&SignedBars::new(&title, "channel, largest first", "∂y/∂f", numbers(&w)?).sorted())?;
 ;
 { // cell 9
 fn positive_part(f: &Tensor, w: &Tensor) -> toalign::Result<(Tensor, Tensor)> {
@@ -40,13 +41,15 @@ show(&Bars::new("Energy before and after", "squared length")
     .bar("f", energy(&f)?).bar("w ⊙ f", energy(&(f.as_tensor() * &w)?)?).bar("f_p = s · w ⊙ f", energy(&f_p)?))?;
 ;
 { // cell 10
-show(&SignedBars::new("f: what the backbone found (never negative: ReLU and a mean)", "channel", "f", numbers(&f)?))?;
+let title = "f: what the backbone found (never negative: ReLU and a mean)";
+show(&SignedBars::new(title, "channel", "f", numbers(&f)?))?;
 show(&SignedBars::new("f_p: what ToAlign aligns", "channel", "s · w · f", numbers(&f_p)?))?;
 println!("s = {:.2}", s.flatten_all()?.to_vec1::<f32>()?[0]);
 ;
 { // cell 12
 fn heats(training: &Training, picture: &RgbImage, label: u32) -> toalign::Result<[Vec<f32>; 3]> {
-    let map = training.model().backbone.feature_map(&training.image(picture)?, Layer::Layer4, Mode::Evaluation)?;
+    let image = training.image(picture)?;                                       // [1, 40, 40, 3]
+    let map = training.model().backbone.feature_map(&image, Layer::Layer4, Mode::Evaluation)?;
     let w = training.model().head.rows()?.i(label as usize)?;                   // [128]
     let signed = map.broadcast_mul(&w)?.sum(D::Minus1)?.flatten_all()?;         // [25]
     let all = map.sum(D::Minus1)?.flatten_all()?;
@@ -79,7 +82,8 @@ for index in 0..test.pictures.len() {
 }
 let inside: Vec<f64> = (0..3).map(|part| 100.0 * sums[part] / counts[part]).collect();
 show(&Bars::new("Heat inside the object's mask, source (Real World)", "share of the heat (%)")
-    .bar("chance", 100.0 * chance).bar("all of f", inside[0]).bar("positive", inside[1]).bar("negative", inside[2]))?;
+    .bar("chance", 100.0 * chance).bar("all of f", inside[0])
+    .bar("positive", inside[1]).bar("negative", inside[2]))?;
 ;
 { // cell 17
 let features = dannp.features(&source, 480)?;

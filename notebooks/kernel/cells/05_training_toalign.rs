@@ -15,7 +15,8 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, (squares / (values.len() as f64 - 1.0)).sqrt())
 }
 for (task, name) in tasks {
-    let mut bars = Bars::new(&format!("{name}, after the last step"), "target accuracy (%), mean ± deviation over 5 seeds");
+    let title = format!("{name}, after the last step");
+    let mut bars = Bars::new(&title, "target accuracy (%), mean ± deviation over 5 seeds");
     for method in methods {
         let (mean, deviation) = mean_and_deviation(&study.last_accuracies(task, method));
         bars = bars.bar_with_error(method, mean, deviation);
@@ -24,32 +25,37 @@ for (task, name) in tasks {
 }
 ;
 { // cell 5
+let mut charts = Row::new("Learning curves");
 for (task, name) in tasks {
-    let mut chart = Chart::new(&format!("{name}: mean of 5 seeds"), "training steps", "target accuracy (%)").narrow();
+    let title = format!("{name}: mean of 5 seeds");
+    let mut chart = Chart::new(&title, "training steps", "target accuracy (%)").narrow();
     for method in methods {
-        let mut sums = std::collections::BTreeMap::<usize, Vec<f64>>::new();
+        let mut at = std::collections::BTreeMap::<usize, Vec<f64>>::new();
         for record in study.of(task, method).flat_map(|run| &run.records) {
-            if let Record::Test { step, target_accuracy, .. } = record { sums.entry(*step).or_default().push(*target_accuracy); }
+            if let Record::Test { step, target_accuracy, .. } = record {
+                at.entry(*step).or_default().push(*target_accuracy);
+            }
         }
-        chart = chart.curve(method, sums.into_iter().map(|(step, all)| (step as f64, mean_and_deviation(&all).0)));
+        chart = chart.curve(method, at.iter().map(|(step, all)| (*step as f64, mean_and_deviation(all).0)));
     }
-    show(&chart)?;
+    charts = charts.and(&chart)?;
 }
+show(&charts)?;
 ;
 { // cell 7
-let mut table = Table::new([("task", Align::Left), ("pair", Align::Left), ("mean difference", Align::Right), ("95 % interval", Align::Right), ("wins", Align::Right)]);
-let mut differences = Vec::new();
+let numbers = ["mean difference", "95 % interval", "wins"].map(|name| (name, Align::Right));
+let mut table = Table::new([("task", Align::Left), ("pair", Align::Left)].into_iter().chain(numbers));
 for (task, name) in tasks {
     for method in ["dannp", "hda"] {
-        let (plain, toalign) = (study.last_accuracies(task, method), study.last_accuracies(task, &format!("{method}+toalign")));
-        let paired: Vec<f64> = toalign.iter().zip(&plain).map(|(with, without)| with - without).collect();
+        let plain = study.last_accuracies(task, method);
+        let with = study.last_accuracies(task, &format!("{method}+toalign"));
+        let paired: Vec<f64> = with.iter().zip(&plain).map(|(with, without)| with - without).collect();
         let (mean, deviation) = mean_and_deviation(&paired);
         let t = [12.71, 4.30, 3.18, 2.78, 2.57, 2.45][paired.len() - 2]; // of n - 1 degrees of freedom
         let half = t * deviation / (paired.len() as f64).sqrt();
         let wins = paired.iter().filter(|difference| **difference > 0.0).count();
         table.push([name.to_owned(), format!("{method}+toalign − {method}"), format!("{mean:+.1}"),
             format!("{:+.1} … {:+.1}", mean - half, mean + half), format!("{wins} of {}", paired.len())]);
-        differences.push(mean);
     }
 }
 show(&table)?;
@@ -61,7 +67,10 @@ show(&Bars::new("Published: Office-Home, mean of 12 tasks", "target accuracy (%)
 { // cell 11
 fn seconds(study: &Study, method: &str) -> Vec<f64> {
     let records = study.of("Cl-Rw", method).flat_map(|run| &run.records);
-    let finish = |record: &Record| match record { Record::Finish { seconds_per_step, .. } => Some(*seconds_per_step), _ => None };
+    let finish = |record: &Record| match record {
+        Record::Finish { seconds_per_step, .. } => Some(*seconds_per_step),
+        _ => None,
+    };
     records.filter_map(finish).collect()
 }
 let mut cost = Bars::new("Cost of a step, relative to DANNP", "time of a step / that of DANNP, same seed");
@@ -75,7 +84,9 @@ cost.decimals = 2;
 show(&cost)?;
 ;
 { // cell 14
-let config = RunConfig { task: "Cl-Rw".into(), method: Baseline::Hda, steps: 300, test_every: 100, ..RunConfig::mini() };
+let config = RunConfig {
+    task: "Cl-Rw".into(), method: Baseline::Hda, steps: 300, test_every: 100, ..RunConfig::mini()
+};
 let mut hda = Training::new(config.clone())?;
 hda.run()?;
 ;
@@ -130,30 +141,33 @@ show(&Histogram::new("What the discriminator sees of the source", "probability o
     .sample("from f", plain.clone()).sample("from f_p", weighted.clone()))?;
 ;
 { // cell 23
+use toalign::model::DiscriminatorInput;
 struct Softer { temperature: f64 }
 impl Method for Softer {
     fn name(&self) -> String { "dannp+toalign".into() }
     fn uses_target(&self) -> bool { true }
     fn head(&self) -> HeadKind { HeadKind::Linear }
-    fn discriminator_input(&self) -> Option<toalign::model::DiscriminatorInput> { Some(toalign::model::DiscriminatorInput::Probabilities) }
+    fn discriminator_input(&self) -> Option<DiscriminatorInput> { Some(DiscriminatorInput::Probabilities) }
     fn losses(&self, model: &Model, input: &StepInput) -> toalign::Result<Losses> {
-        let features = model.backbone.forward_domains(&[(input.source_images, 1), (input.target()?, 1)])?;
-        let logits = |f: &Tensor| -> toalign::Result<Tensor> { Ok(model.head.forward(f)?.logits) };
-        let classification = cross_entropy(&logits(&features[0])?, input.source_labels)?;
-        let aligned = task_relevant(&features[0], input.source_labels, &model.head)?;
-        let p_s = softmax(&(logits(&aligned)? / self.temperature)?)?;
-        let p_t = softmax(&logits(&features[1])?)?;
-        let weights = [entropy_weights(&p_s, input.reversal_coefficient)?, entropy_weights(&p_t, input.reversal_coefficient)?];
-        let alignment = adversarial(model.discriminator()?, [&p_s, &p_t], [&weights[0], &weights[1]], input)?;
-        Ok(Losses { total: (&classification + &alignment)?, parts: vec![("classification", classification), ("alignment", alignment)] })
+        let f = model.backbone.forward_domains(&[(input.source_images, 1), (input.target()?, 1)])?;
+        let classification = cross_entropy(&model.head.forward(&f[0])?.logits, input.source_labels)?;
+        let f_p = task_relevant(&f[0], input.source_labels, &model.head)?;
+        let p_s = softmax(&(model.head.forward(&f_p)?.logits / self.temperature)?)?;
+        let p_t = softmax(&model.head.forward(&f[1])?.logits)?;
+        let weight = |p: &Tensor| entropy_weights(p, input.reversal_coefficient);
+        let weights = [&weight(&p_s)?, &weight(&p_t)?];
+        let alignment = adversarial(model.discriminator()?, [&p_s, &p_t], weights, input)?;
+        let total = (&classification + &alignment)?;
+        Ok(Losses { total, parts: vec![("classification", classification), ("alignment", alignment)] })
     }
 }
 ;
 { // cell 24
-let mut curves = Chart::new("DANNP+ToAlign under a temperature, one seed", "training steps", "target accuracy (%)");
+let title = "DANNP+ToAlign under a temperature, one seed";
+let mut curves = Chart::new(title, "training steps", "target accuracy (%)");
 for temperature in [1.0, 8.0] {
-    let config = RunConfig { method: Baseline::Dannp, toalign: true, steps: 200, test_every: 50, ..config.clone() };
-    let mut training = Training::new(config)?.with_method(Box::new(Softer { temperature }));
+    let softer = RunConfig { method: Baseline::Dannp, toalign: true, steps: 200, test_every: 50, ..config.clone() };
+    let mut training = Training::new(softer)?.with_method(Box::new(Softer { temperature }));
     training.steps(200)?;
     curves = curves.curve(&format!("temperature {temperature}"), training.accuracies("target"));
 }
@@ -162,7 +176,8 @@ show(&curves)?;
 { // cell 27
 for (task, _) in tasks {
     for method in methods { assert_eq!(study.last_accuracies(task, method).len(), 5, "{task} {method}"); }
-    let [low, high] = ["source-only", "dannp"].map(|method| mean_and_deviation(&study.last_accuracies(task, method)).0);
+    let mean = |method: &str| mean_and_deviation(&study.last_accuracies(task, method)).0;
+    let (low, high) = (mean("source-only"), mean("dannp"));
     assert!(high > low, "alignment helps on {task}: {low} and {high}");
 }
 assert!(of_hda.0 > of_hda.1 && of_toalign.0 > of_toalign.1, "both look at the object more than chance");
