@@ -113,10 +113,12 @@ fn print(lines: &str) -> Result<()> {
 ///
 /// The launcher makes the file that `TOALIGN_STOP_FILE` names; who takes notice deletes it.
 pub fn stop_is_wanted() -> bool {
-    let Some(file) = std::env::var_os("TOALIGN_STOP_FILE") else {
-        return false;
-    };
-    Path::new(&file).exists() && std::fs::remove_file(file).is_ok()
+    std::env::var_os("TOALIGN_STOP_FILE").is_some_and(|file| is_taken(Path::new(&file)))
+}
+
+/// Whether the file was there; then it is gone.
+fn is_taken(file: &Path) -> bool {
+    file.exists() && std::fs::remove_file(file).is_ok()
 }
 
 #[cfg(test)]
@@ -142,6 +144,16 @@ mod tests {
         let png = STANDARD.decode(order["data"]["image/png"].as_str().unwrap()).unwrap();
         let picture = image::load_from_memory(&png).unwrap().into_rgb8();
         assert_eq!(&picture, bundle().picture.as_ref().unwrap());
+    }
+
+    #[test]
+    fn a_wish_to_stop_is_taken_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("stop");
+        assert!(!is_taken(&file));
+        std::fs::write(&file, "").unwrap();
+        assert!(is_taken(&file));
+        assert!(!is_taken(&file));
     }
 
     #[test]

@@ -9,8 +9,10 @@ use crate::error::{Result, complain};
 use crate::report::plot::bars::readable_on;
 use crate::report::plot::canvas::{MARGIN, drawing_error, font, rgb, svg_of, width_of, write, write_title};
 
-/// Width and height of a field on the page.
+/// Widest a field may be on the page, and its height.
 const FIELD: (i32, i32) = (92, 44);
+/// The page is not wider than this, unless the names of the columns need it.
+const WIDEST: i32 = 880;
 const TOP: i32 = 92;
 
 /// A matrix with names for its rows and columns.
@@ -113,32 +115,34 @@ impl Figure for HeatMap {
         self.check()?;
         let widest = self.rows.iter().map(|name| width_of(name, 14.0)).max().unwrap_or(0);
         let left = MARGIN + widest.max(width_of(&self.row_title, 14.0)) + 14;
-        let width = (left + FIELD.0 * self.columns.len() as i32 + MARGIN)
-            .max(width_of(&self.title, 17.0) + 2 * MARGIN);
+        let across = self.columns.len() as i32;
+        let names = self.columns.iter().map(|name| width_of(name, 14.0) + 6).max().unwrap_or(0);
+        let field = ((WIDEST - left - MARGIN) / across).min(FIELD.0).max(names);
+        let width = (left + field * across + MARGIN).max(width_of(&self.title, 17.0) + 2 * MARGIN);
         let height = TOP + FIELD.1 * self.rows.len() as i32 + MARGIN;
         let svg = svg_of((width as u32, height as u32), |sheet| {
             write_title(sheet, &self.title)?;
-            let middle = left + FIELD.0 * self.columns.len() as i32 / 2;
+            let middle = left + field * across / 2;
             write(sheet, &self.column_title, (middle, 50), HPos::Center, font(14.0))?;
             write(sheet, &self.row_title, (MARGIN, 76), HPos::Left, font(14.0))?;
             for (column, name) in self.columns.iter().enumerate() {
-                let at = (left + FIELD.0 * column as i32 + FIELD.0 / 2, 76);
+                let at = (left + field * column as i32 + field / 2, 76);
                 write(sheet, name, at, HPos::Center, font(14.0))?;
             }
             for (row, (name, values)) in self.rows.iter().zip(&self.values).enumerate() {
                 let y = TOP + FIELD.1 * row as i32;
                 write(sheet, name, (left - 12, y + FIELD.1 / 2), HPos::Right, font(14.0))?;
                 for (column, &value) in values.iter().enumerate() {
-                    let x = left + FIELD.0 * column as i32;
+                    let x = left + field * column as i32;
                     let (fill, words) = match value.is_finite() {
                         true => (colour(self.share(value)), format!("{value:.*}", self.decimals)),
                         false => ([235; 3], "–".to_owned()),
                     };
-                    let corners = [(x + 1, y + 1), (x + FIELD.0 - 1, y + FIELD.1 - 1)];
+                    let corners = [(x + 1, y + 1), (x + field - 1, y + FIELD.1 - 1)];
                     sheet.draw(&Rectangle::new(corners, rgb(fill).filled())).map_err(drawing_error)?;
                     let ink = readable_on(fill);
                     let style = font(15.0).color(&ink);
-                    write(sheet, &words, (x + FIELD.0 / 2, y + FIELD.1 / 2), HPos::Center, style)?;
+                    write(sheet, &words, (x + field / 2, y + FIELD.1 / 2), HPos::Center, style)?;
                 }
             }
             Ok(())
@@ -167,6 +171,12 @@ mod tests {
         assert_eq!(corner(0, 1), [107, 174, 214]);
         assert_eq!(corner(1, 0), [8, 48, 107]);
         assert_eq!(corner(1, 1), [235; 3]);
+    }
+
+    #[test]
+    fn twelve_columns_keep_to_the_page() {
+        let map = HeatMap::new("", vec![vec![1.0; 12]]).rows("", ["a"]).columns("", ["Scissors"; 12]);
+        assert!(map.draw().unwrap().width() <= SCALE * 900);
     }
 
     #[test]
