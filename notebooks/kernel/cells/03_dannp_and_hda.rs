@@ -49,8 +49,8 @@ let answer = hda.model().head.forward(&feature)?;
 let z = answer.heuristic.clone().ok_or("HDA has heuristic heads")?;
 fn row(t: &Tensor) -> toalign::Result<Vec<f64>> { Ok(t.squeeze(0)?.to_dtype(DType::F64)?.to_vec1()?) }
 let rows = vec![row(&(&answer.logits + &z)?)?, row(&z)?, row(&answer.logits)?];
-let classes = ["Clock"].into_iter().map(String::from).chain(mini_home::class_names().into_iter().skip(1));
-let classes: Vec<String> = classes.collect();
+let mut classes = mini_home::class_names();
+classes[0] = "Clock".into();
 show(&PictureGrid::new("The picture", vec![target.pictures.decode(index)?]).size(96))?;
 show(&HeatMap::new("Logits of one mug", rows).rows("", ["C(f)", "z", "C(f) - z"]).columns("class", classes))?;
 ;

@@ -8,17 +8,15 @@ let scratch = std::env::temp_dir().join(format!("toalign-lesson-06-{}", std::pro
 let root = scratch.join("pictures");
 ;
 { // cell 3
-use toalign::image::imageops;
-let chosen = ["Bike", "Chair", "Mug", "Scissors", "Sneakers", "Hammer"];
 for (folder, domain) in [("Sketch", "Clipart"), ("Photo", "Real_World")] {
     let domain = mini_home::domain(domain, Split::Train, &Default::default())?;
     for index in 0..480 {
         let class = &mini_home::class_names()[domain.pictures.label(index) as usize];
-        if !chosen.contains(&class.as_str()) { continue; }
+        if !["Bike", "Chair", "Mug", "Scissors", "Sneakers", "Hammer"].contains(&class.as_str()) { continue; }
         let inside = root.join(folder).join(class);
         std::fs::create_dir_all(&inside)?;
         let picture = domain.pictures.decode(index)?;
-        imageops::resize(&picture, 120, 120, imageops::FilterType::Triangle)
+        toalign::image::imageops::resize(&picture, 120, 120, toalign::image::imageops::FilterType::Triangle)
             .save(inside.join(format!("{index:05}.png")))?;
     }
 }
@@ -71,8 +69,7 @@ println!("{}", message(RunConfig { task: "Sketch-Foto".into(), ..config.clone() 
 { // cell 14
 std::fs::write(root.join("Sketch/Mug/00000.png"), b"<html>404</html>")?;
 println!("{}\n", message(config.clone()));
-let skipping = Training::new(RunConfig { skip_bad_images: true, ..config.clone() })?;
-println!("left out on request: {}", skipping.task().remarks.join("\n"));
+println!("left out on request: {}", Training::new(RunConfig { skip_bad_images: true, ..config.clone() })?.task().remarks.join("\n"));
 std::fs::remove_file(root.join("Sketch/Mug/00000.png"))?;
 ;
 { // cell 16
