@@ -116,7 +116,8 @@ impl Figure for HeatMap {
         let widest = self.rows.iter().map(|name| width_of(name, 14.0)).max().unwrap_or(0);
         let left = MARGIN + widest.max(width_of(&self.row_title, 14.0)) + 14;
         let across = self.columns.len() as i32;
-        let names = self.columns.iter().map(|name| width_of(name, 14.0) + 6).max().unwrap_or(0);
+        // Where there are many columns, their names are set a little smaller.
+        let names = self.columns.iter().map(|name| width_of(name, 12.0) + 4).max().unwrap_or(0);
         let field = ((WIDEST - left - MARGIN) / across).min(FIELD.0).max(names);
         let width = (left + field * across + MARGIN).max(width_of(&self.title, 17.0) + 2 * MARGIN);
         let height = TOP + FIELD.1 * self.rows.len() as i32 + MARGIN;
@@ -127,7 +128,8 @@ impl Figure for HeatMap {
             write(sheet, &self.row_title, (MARGIN, 76), HPos::Left, font(14.0))?;
             for (column, name) in self.columns.iter().enumerate() {
                 let at = (left + field * column as i32 + field / 2, 76);
-                write(sheet, name, at, HPos::Center, font(14.0))?;
+                let size = if field < FIELD.0 { 12.0 } else { 14.0 };
+                write(sheet, name, at, HPos::Center, font(size))?;
             }
             for (row, (name, values)) in self.rows.iter().zip(&self.values).enumerate() {
                 let y = TOP + FIELD.1 * row as i32;
