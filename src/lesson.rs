@@ -1,7 +1,5 @@
 //! What the cells of a notebook are made of: a run that keeps its own state, and short ways to pictures and features.
 
-use std::ops::ControlFlow;
-
 use candle_core::Tensor;
 use image::RgbImage;
 
@@ -16,7 +14,7 @@ use crate::report::live::Live;
 use crate::report::method_style::display_name;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::evaluate::{Evaluation, evaluate};
-use crate::train::observer::{Observer, StepReport};
+use crate::train::observer::{Observer, Recorder, StopAfter};
 use crate::train::record::Record;
 use crate::train::session::{Session, transform};
 use crate::train::trainer::Summary;
@@ -61,7 +59,8 @@ impl Training {
         let Session { config, task, .. } = &self.session;
         let method = config.method_name();
         let (source, target) = (&task.source.name, &task.target.name);
-        let title = format!("{}, {source} → {target}", display_name(&method)).replace('_', " ");
+        let [source, target] = [source, target].map(|domain| display_name(domain));
+        let title = format!("{}, {source} → {target}", display_name(&method));
         let mut live = Live::new(&title, &method);
         live.recall(&self.records);
         let summary = self.go_on(&mut live)?;
@@ -74,16 +73,20 @@ impl Training {
     /// # Errors
     /// As [`Training::run`].
     pub fn steps(&mut self, count: usize) -> Result<Summary> {
-        self.go_on(&mut StopAfter { left: count })
+        let done = self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.header.progress.step);
+        self.go_on(&mut StopAfter(done + count))
     }
 
     fn go_on(&mut self, observer: &mut dyn Observer) -> Result<Summary> {
         let mut trainer = self.session.trainer()?;
-        if let Some(checkpoint) = &self.checkpoint {
-            trainer.restore(checkpoint)?;
+        match &self.checkpoint {
+            Some(checkpoint) => trainer.restore(checkpoint)?,
+            // Kept from the start: a run that fails is taken back to here, and not begun again with broken weights.
+            None => self.checkpoint = Some(trainer.checkpoint()?),
         }
-        let mut recorder = Recorder(&mut self.records);
+        let mut recorder = Recorder::default();
         let summary = trainer.run(&mut [&mut recorder, observer])?;
+        self.records.append(&mut recorder.0);
         self.checkpoint = Some(trainer.checkpoint()?);
         Ok(summary)
     }
@@ -113,9 +116,7 @@ impl Training {
     /// # Errors
     /// If candle cannot allocate it.
     pub fn image(&self, picture: &RgbImage) -> Result<Tensor> {
-        let transform = transform(self.config());
-        let side = transform.crop as usize;
-        Ok(Tensor::from_vec(transform.test(picture), (1, side, side, 3), self.model().device())?)
+        transform(self.config()).test_image(picture, self.model().device())
     }
 
     /// What the network sees in a picture: class, probability, heat map.
@@ -165,23 +166,21 @@ impl Training {
 
     /// Accuracy in percent over the steps of the tests, on the `source` or the `target`.
     pub fn accuracies(&self, domain: &str) -> Vec<(f64, f64)> {
-        let of = |record: &Record| match record {
-            Record::Test { step, source_accuracy, target_accuracy, .. } => {
-                let accuracy = if domain == "source" { source_accuracy } else { target_accuracy };
-                Some((*step as f64, *accuracy))
-            }
-            _ => None,
-        };
-        self.records.iter().filter_map(of).collect()
+        let side = usize::from(domain != "source");
+        self.records
+            .iter()
+            .filter_map(Record::accuracies)
+            .map(|(step, both)| (step as f64, both[side]))
+            .collect()
     }
 
     /// A loss by its name, such as `alignment`, over the steps.
     pub fn losses(&self, name: &str) -> Vec<(f64, f64)> {
-        let of = |record: &Record| match record {
-            Record::Train { step, losses, .. } => losses.get(name).map(|loss| (*step as f64, *loss)),
-            _ => None,
-        };
-        self.records.iter().filter_map(of).collect()
+        self.records
+            .iter()
+            .filter_map(|record| record.loss(name))
+            .map(|(step, loss)| (step as f64, loss))
+            .collect()
     }
 }
 
@@ -199,30 +198,16 @@ pub fn one_of_each_class(domain: &Domain, classes: usize, which: usize) -> Resul
     indices.map(|index| Ok((index, domain.pictures.decode(index)?))).collect()
 }
 
-struct Recorder<'a>(&'a mut Vec<Record>);
-
-impl Observer for Recorder<'_> {
-    fn on_record(&mut self, record: &Record) -> Result<()> {
-        self.0.push(record.clone());
-        Ok(())
-    }
-}
-
-struct StopAfter {
-    left: usize,
-}
-
-impl Observer for StopAfter {
-    fn on_step(&mut self, _report: &StepReport) -> Result<ControlFlow<()>> {
-        self.left = self.left.saturating_sub(1);
-        Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::config::Baseline;
+    use crate::error::complain;
+    use crate::method::{Losses, StepInput};
+    use crate::model::{DiscriminatorInput, HeadKind};
+    use crate::train::session::make_method;
 
     fn training() -> Training {
         Training::new(RunConfig {
@@ -257,6 +242,45 @@ mod tests {
         assert_eq!(one.losses("alignment"), three.losses("alignment"));
         assert_eq!(one.accuracies("target"), three.accuracies("target"));
         assert!(three.run().unwrap().finished, "a finished run has nothing left to do");
+    }
+
+    /// Trains as configured, but fails once at its fourth step.
+    struct FailsOnce {
+        inner: Box<dyn Method>,
+        failed: AtomicBool,
+    }
+
+    impl Method for FailsOnce {
+        fn name(&self) -> String {
+            self.inner.name()
+        }
+        fn uses_target(&self) -> bool {
+            self.inner.uses_target()
+        }
+        fn head(&self) -> HeadKind {
+            self.inner.head()
+        }
+        fn discriminator_input(&self) -> Option<DiscriminatorInput> {
+            self.inner.discriminator_input()
+        }
+        fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
+            if input.step == 3 && !self.failed.swap(true, Ordering::Relaxed) {
+                return Err(complain("a third step", "a failure").into());
+            }
+            self.inner.losses(model, input)
+        }
+    }
+
+    #[test]
+    fn a_cell_that_failed_can_be_run_again() {
+        let (mut straight, failing) = (training(), training());
+        let inner = make_method(failing.config());
+        let mut failing = failing.with_method(Box::new(FailsOnce { inner, failed: AtomicBool::new(false) }));
+        assert!(straight.run().unwrap().finished);
+        assert!(failing.run().is_err());
+        assert!(failing.run().unwrap().finished);
+        assert!(bits(&straight) == bits(&failing), "the weights differ");
+        assert_eq!(straight.losses("total"), failing.losses("total"));
     }
 
     #[test]

@@ -11,8 +11,7 @@ use crate::explain::attention::{chance_level, energy_in_mask};
 use crate::explain::look::Look;
 use crate::report::method_style::display_name;
 use crate::report::study::{Explanation, MethodRun, Panel, SampleStrip, Study};
-use crate::train::observer::Observer;
-use crate::train::record::Record;
+use crate::train::observer::{Observer, Recorder};
 use crate::train::session::{Session, transform};
 
 /// The methods, in the order of the table: baseline and ToAlign.
@@ -73,17 +72,6 @@ pub fn run(base: &RunConfig, observer: &mut dyn Observer) -> Result<Study> {
     study.explanations = explanations(&explained)?;
     study.seconds = start.elapsed().as_secs_f64();
     Ok(study)
-}
-
-/// Keeps a run's records.
-#[derive(Default)]
-struct Recorder(Vec<Record>);
-
-impl Observer for Recorder {
-    fn on_record(&mut self, record: &Record) -> Result<()> {
-        self.0.push(record.clone());
-        Ok(())
-    }
 }
 
 /// Fills in what is the same for all methods.

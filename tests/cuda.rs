@@ -9,7 +9,6 @@ mod golden;
 mod toy;
 
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
@@ -21,7 +20,7 @@ use toalign::nn::batch_norm::{BatchNorm, Mode, Then};
 use toalign::nn::conv::conv2d;
 use toalign::nn::max_pool::max_pool;
 use toalign::train::checkpoint::Checkpoint;
-use toalign::train::observer::{Observer, StepReport};
+use toalign::train::observer::{Observer, StopAfter};
 use toalign::train::session::Session;
 
 /// The first GPU, or none with a message that `cargo test` shows even of a test that passes.
@@ -143,18 +142,6 @@ fn the_peak_of_memory_is_counted() {
     device.synchronize().unwrap();
     let after = memory::peak_mb(&device).unwrap();
     assert!(after - before > 500.0, "{before} MB, then {after} MB");
-}
-
-/// Ends a run softly after some step.
-struct StopAfter(usize);
-
-impl Observer for StopAfter {
-    fn on_step(&mut self, report: &StepReport) -> toalign::Result<ControlFlow<()>> {
-        Ok(match report.step >= self.0 {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        })
-    }
 }
 
 fn config(data: &Path, device: DeviceChoice) -> RunConfig {

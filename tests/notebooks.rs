@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use toalign::files::write_atomically;
 
 const DEPENDENCY: &str = ":dep toalign = { path = \"kernel\", package = \"toalign-nb\" }";
 const COMMAND: &str = "TOALIGN_WRITE_CELLS=1 cargo test --test notebooks";
@@ -104,14 +105,6 @@ fn generated(lessons: &[Lesson]) -> BTreeMap<String, String> {
     files
 }
 
-fn replace(path: &Path, text: &str) {
-    let partial = path.with_extension("rs.partial");
-    let mut file = fs::File::create(&partial).unwrap();
-    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
-    file.sync_all().unwrap();
-    fs::rename(&partial, path).unwrap();
-}
-
 #[test]
 fn the_programs_are_those_of_the_lessons() {
     let folder = notebooks().join("kernel/cells");
@@ -127,7 +120,7 @@ fn the_programs_are_those_of_the_lessons() {
     if std::env::var("TOALIGN_WRITE_CELLS").is_ok_and(|value| value == "1") {
         fs::create_dir_all(&folder).unwrap();
         for (name, text) in files.iter().filter(|(name, text)| found.get(*name) != Some(text)) {
-            replace(&folder.join(name), text);
+            write_atomically(&folder.join(name), text.as_bytes()).unwrap();
         }
         for name in found.keys().filter(|name| !files.contains_key(*name)) {
             fs::remove_file(folder.join(name)).unwrap();

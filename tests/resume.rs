@@ -3,7 +3,6 @@
 #[path = "common/toy.rs"]
 mod toy;
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use serde_json::Value;
 use toalign::config::{Baseline, DataSource, DeviceChoice, RunConfig, Weights};
 use toalign::random::generator;
 use toalign::train::checkpoint::Checkpoint;
-use toalign::train::observer::{Observer, StepReport};
+use toalign::train::observer::{Observer, StopAfter};
 use toalign::train::session::Session;
 use toy::{command, pictures, short_run, toalign, with};
 
@@ -30,18 +29,6 @@ fn config(data: &Path, method: Baseline) -> RunConfig {
         batch_size: 4,
         discriminator_hidden: 16,
         ..RunConfig::mini()
-    }
-}
-
-/// Ends a run softly after some step.
-struct StopAfter(usize);
-
-impl Observer for StopAfter {
-    fn on_step(&mut self, report: &StepReport) -> toalign::Result<ControlFlow<()>> {
-        Ok(match report.step >= self.0 {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        })
     }
 }
 

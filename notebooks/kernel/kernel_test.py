@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 import spare
-from layout import jupyter_environment
 from session import Session
 
 FIRST_CELL = 5.0  # seconds from opening a lesson, with a kernel in reserve
@@ -166,7 +165,6 @@ TESTS = [gradients_cross_cells, failures_are_short, two_at_once, stops, pictures
 
 def main() -> None:
     """Runs the tests that the command line names, or all."""
-    os.environ.update(jupyter_environment())
     named = [test for test in TESTS if test.__name__ in sys.argv[1:]]
     failed = 0
     for test in named or TESTS:

@@ -9,14 +9,11 @@ NOTEBOOKS = KERNEL.parent
 REPOSITORY = NOTEBOOKS.parent
 LAB = NOTEBOOKS / ".lab"
 WORKSHOP = LAB / "kernels"  # the template and its copies, one for each running kernel
-JUPYTER = LAB / "jupyter"
 BOOK = LAB / "book"
 
 # The line that every lesson starts with, and the same dependency by its full path.
 DEPENDENCY_LINE = ':dep toalign = { path = "kernel", package = "toalign-nb" }'
 DEPENDENCY = f'toalign = {{ path = "{KERNEL}", package = "toalign-nb" }}'
-
-EVCXR_VERSION = "0.22.0"
 
 
 def evcxr() -> Path:
@@ -49,13 +46,3 @@ def cargo_environment() -> dict[str, str]:
 def output_of(*command: str) -> str:
     """What a command prints."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def jupyter_environment() -> dict[str, str]:
-    """Keeps Jupyter's settings, records and histories inside the repository's ignored folder."""
-    environment = dict(os.environ)
-    environment["JUPYTER_CONFIG_DIR"] = str(JUPYTER / "config")
-    environment["JUPYTER_DATA_DIR"] = str(JUPYTER / "data")
-    environment["JUPYTER_RUNTIME_DIR"] = str(JUPYTER / "runtime")
-    environment["IPYTHONDIR"] = str(JUPYTER / "ipython")
-    return environment

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::data::class_folders::{ClassFolders, list};
 use crate::data::dataset::{Domain, Pictures, Task};
 use crate::data::decode::decode_file;
-use crate::data::names::{find_task, short_name};
+use crate::data::names::{find_task, task_name};
 use crate::error::{Error, Result, complain};
 
 /// At most this many names are listed in one remark or message.
@@ -137,7 +137,7 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
         Ok(Domain { name, pictures: Arc::new(pictures) })
     };
     Ok(Task {
-        name: format!("{}-{}", short_name(source, &names), short_name(target, &names)),
+        name: task_name((source, target), &names),
         source: load(source, source_classes)?,
         target: load(target, target_classes)?,
         classes,

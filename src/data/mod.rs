@@ -7,7 +7,7 @@ pub mod decode;
 pub mod folder;
 pub mod mini_home;
 pub mod names;
-pub mod normalise;
+mod normalise;
 pub mod office_home;
 mod prefetch;
 pub mod resize;

@@ -93,6 +93,24 @@ fn unknown_domain(written: &str, domains: &[String]) -> Error {
         .into()
 }
 
+/// The short names of all tasks of two different domains, source by source.
+///
+/// ```
+/// use toalign::data::names::all_tasks;
+/// let domains = ["Art", "Clipart", "Real World"].map(String::from);
+/// assert_eq!(all_tasks(&domains), ["Ar-Cl", "Ar-Rw", "Cl-Ar", "Cl-Rw", "Rw-Ar", "Rw-Cl"]);
+/// ```
+pub fn all_tasks(domains: &[String]) -> Vec<String> {
+    let places = 0..domains.len();
+    let pairs = places.clone().flat_map(|source| places.clone().map(move |target| (source, target)));
+    pairs.filter(|(source, target)| source != target).map(|pair| task_name(pair, domains)).collect()
+}
+
+/// The short name of the task from one domain to another, such as `Ar-Cl`.
+pub fn task_name((source, target): (usize, usize), domains: &[String]) -> String {
+    format!("{}-{}", short_name(source, domains), short_name(target, domains))
+}
+
 /// The name that a task's folder and the tables use: two letters (`Rw`) if they mean this domain only, else all of it.
 ///
 /// ```

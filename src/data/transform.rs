@@ -1,5 +1,6 @@
 //! From a picture of any size to the numbers that the network sees: resize, crop, flip, normalise.
 
+use candle_core::{Device, Tensor};
 use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
 use rand::Rng;
 
@@ -8,6 +9,7 @@ pub use crate::data::normalise::{IMAGENET_DEVIATION, IMAGENET_MEAN, normalise};
 use crate::data::normalise::normalise_pixel;
 use crate::data::resize::with_resized;
 use crate::data::window::Window;
+use crate::error::Result;
 use crate::random::Generator;
 
 /// What happens to a picture before it enters the network.
@@ -87,6 +89,15 @@ impl Transform {
         let mut bytes = Vec::with_capacity(self.numbers());
         self.centre::<3, _, _>(picture, |pixel| pixel, &mut bytes);
         ImageBuffer::from_raw(self.crop, self.crop, bytes).expect("a window has its side's pixels")
+    }
+
+    /// The centre crop as the network sees it in a test, `[1, crop, crop, 3]`.
+    ///
+    /// # Errors
+    /// If the device has no room for it.
+    pub fn test_image(&self, picture: &RgbImage, device: &Device) -> Result<Tensor> {
+        let side = self.crop as usize;
+        Ok(Tensor::from_vec(self.test(picture), (1, side, side, 3), device)?)
     }
 
     /// The same part of an object mask as [`Transform::test_picture`] takes of its picture.

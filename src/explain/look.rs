@@ -1,6 +1,5 @@
 //! What a model sees in a picture: class, probability, and where the evidence lies.
 
-use candle_core::Tensor;
 use image::RgbImage;
 
 use super::grad_cam::grad_cam;
@@ -34,9 +33,7 @@ impl Look {
     /// # Errors
     /// If the model and the transform do not fit.
     pub fn at(picture: &RgbImage, model: &Model, transform: &Transform) -> Result<Self> {
-        let side = transform.crop as usize;
-        let device = model.device();
-        let image = Tensor::from_vec(transform.test(picture), (1, side, side, 3), device)?;
+        let image = transform.test_image(picture, model.device())?;
         let (class, probability) = classify(&model.predict(&image)?)?[0];
         let map = grad_cam(model, &image, &[class], Layer::Layer4)?; // [1, map height, map width]
         let (_, map_height, map_width) = map.dims3()?;

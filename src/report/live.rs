@@ -10,11 +10,12 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use crate::error::Result;
-use crate::report::method_style::{Colour, colour_of, method_colour};
+use crate::report::method_style::{Colour, Marker, colour_of, method_colour};
 use crate::report::plot::canvas::{MARGIN, drawing_error, font, rgb, svg_of, write, write_title};
 use crate::report::plot::{Chart, Curve};
-use crate::report::show::{Column, Figure, Place, Row, Show, raster_of, stop_is_wanted};
+use crate::report::show::{Column, Figure, Place, Row, Show, raster, stop_is_wanted};
 use crate::train::observer::{Observer, StepReport, TestReport};
+use crate::train::progress::Window;
 use crate::train::record::Record;
 
 /// How often a notebook is drawn anew.
@@ -36,8 +37,8 @@ pub struct Live {
     step: usize,
     steps: usize,
     losses: BTreeMap<String, Vec<(f64, f64)>>,
-    /// Losses since the last point, and of how many steps.
-    open: (BTreeMap<String, f64>, usize),
+    /// Losses since the last point.
+    open: Window,
     accuracies: [Vec<(f64, f64)>; 2],
 }
 
@@ -59,7 +60,7 @@ impl Live {
             step: 0,
             steps: 1,
             losses: BTreeMap::new(),
-            open: Default::default(),
+            open: Window::default(),
             accuracies: Default::default(),
         }
     }
@@ -68,18 +69,25 @@ impl Live {
     pub fn recall(&mut self, records: &[Record]) {
         for record in records {
             match record {
-                Record::Train { step, losses, .. } => {
-                    for (name, loss) in losses {
-                        self.losses.entry(name.clone()).or_default().push((*step as f64, *loss));
-                    }
-                }
+                Record::Train { step, losses, .. } => self.take_losses(*step, losses),
                 Record::Test { step, source_accuracy, target_accuracy, .. } => {
-                    self.accuracies[0].push((*step as f64, *source_accuracy));
-                    self.accuracies[1].push((*step as f64, *target_accuracy));
+                    self.take_accuracies(*step, [*source_accuracy, *target_accuracy]);
                 }
                 Record::Start { steps, .. } => self.steps = *steps,
                 Record::Finish { step, .. } => self.step = *step,
             }
+        }
+    }
+
+    fn take_losses(&mut self, step: usize, losses: &BTreeMap<String, f64>) {
+        for (name, loss) in losses {
+            self.losses.entry(name.clone()).or_default().push((step as f64, *loss));
+        }
+    }
+
+    fn take_accuracies(&mut self, step: usize, accuracies: [f64; 2]) {
+        for (curve, accuracy) in self.accuracies.iter_mut().zip(accuracies) {
+            curve.push((step as f64, accuracy));
         }
     }
 
@@ -140,7 +148,7 @@ impl Live {
             }
             Ok(())
         })?;
-        raster_of(&svg)
+        raster::pixels(&svg)
     }
 
     fn chart(&self, title: &str, y_title: &str, curves: Vec<Curve>) -> Chart {
@@ -166,7 +174,7 @@ impl Figure for Live {
     }
 
     fn draw(&self) -> Result<RgbImage> {
-        let marker = crate::report::method_style::Marker::Circle;
+        let marker = Marker::Circle;
         let names = self.losses.keys().filter(|name| self.losses.len() == 1 || *name != "total");
         let losses = names.enumerate().map(|(place, name)| Curve {
             label: name.clone(),
@@ -192,18 +200,11 @@ impl Observer for Live {
     fn on_step(&mut self, report: &StepReport) -> Result<ControlFlow<()>> {
         (self.step, self.steps) = (report.step, report.steps);
         self.begun.get_or_insert((Instant::now(), report.step - 1));
-        let (sums, count) = &mut self.open;
-        *count += 1;
-        for (name, loss) in &report.losses {
-            *sums.entry(name.clone()).or_default() += loss;
-        }
+        self.open.add(&report.losses);
         // About a hundred points over a run, whatever its length.
-        if *count >= (report.steps / 100).max(1) {
-            let (sums, count) = std::mem::take(&mut self.open);
-            for (name, sum) in sums {
-                let point = (report.step as f64, sum / count as f64);
-                self.losses.entry(name).or_default().push(point);
-            }
+        if self.open.steps >= (report.steps / 100).max(1) {
+            let means = self.open.close();
+            self.take_losses(report.step, &means);
         }
         if self.is_due() {
             self.draw_now(false)?;
@@ -212,9 +213,7 @@ impl Observer for Live {
     }
 
     fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
-        let step = report.step as f64;
-        self.accuracies[0].push((step, report.source.accuracy));
-        self.accuracies[1].push((step, report.target.accuracy));
+        self.take_accuracies(report.step, [report.source.accuracy, report.target.accuracy]);
         Ok(ControlFlow::Continue(()))
     }
 }

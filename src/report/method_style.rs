@@ -34,13 +34,13 @@ const METHODS: [(&str, &str, Colour); 8] = [
 const UNKNOWN: Colour = [0x1B, 0x7A, 0x50];
 
 /// The domains of Office-Home, and the two sides of a task. They meet the methods' colours in no chart.
-const DOMAINS: [(&str, Colour); 6] = [
-    ("Art", [0xC4, 0x3C, 0x39]),
-    ("Clipart", [0x2F, 0x6D, 0xB5]),
-    ("Product", [0x3F, 0x8F, 0x4F]),
-    ("Real_World", [0x8A, 0x62, 0xB0]),
-    ("source", [0x2F, 0x6D, 0xB5]),
-    ("target", [0xD8, 0x7A, 0x16]),
+const DOMAINS: [(&str, &str, Colour); 6] = [
+    ("Art", "Art", [0xC4, 0x3C, 0x39]),
+    ("Clipart", "Clipart", [0x2F, 0x6D, 0xB5]),
+    ("Product", "Product", [0x3F, 0x8F, 0x4F]),
+    ("Real_World", "Real World", [0x8A, 0x62, 0xB0]),
+    ("source", "source", [0x2F, 0x6D, 0xB5]),
+    ("target", "target", [0xD8, 0x7A, 0x16]),
 ];
 
 /// For what has no colour of its own, by its place.
@@ -57,12 +57,10 @@ const PALETTE: [Colour; 8] = [
 
 /// The colour of a method or a domain, the same everywhere; of anything else, that of its place in the chart.
 pub fn colour_of(label: &str, place: usize) -> Colour {
-    let domain = DOMAINS.iter().find(|(name, _)| *name == label).map(|(_, colour)| *colour);
-    let method = find(label).map(|(_, _, colour)| *colour);
-    domain.or(method).unwrap_or(PALETTE[place % PALETTE.len()])
+    find(label).map_or(PALETTE[place % PALETTE.len()], |(_, _, colour)| *colour)
 }
 
-/// The name to show: `dannp+toalign` is "DANNP+ToAlign". An unknown name is shown as it is.
+/// The name to show: `dannp+toalign` is "DANNP+ToAlign", `Real_World` "Real World". An unknown name is shown as it is.
 pub fn display_name(name: &str) -> &str {
     find(name).map_or(name, |(_, display, _)| display)
 }
@@ -82,7 +80,7 @@ pub fn method_marker(name: &str) -> Marker {
 }
 
 fn find(name: &str) -> Option<&'static (&'static str, &'static str, Colour)> {
-    METHODS.iter().find(|(known, _, _)| *known == name)
+    METHODS.iter().chain(&DOMAINS).find(|(known, _, _)| *known == name)
 }
 
 #[cfg(test)]
@@ -145,6 +143,7 @@ mod tests {
         assert_eq!(display_name("source-only"), "Source only");
         assert_eq!(display_name("target-bn-only"), "Target BN only");
         assert_eq!(display_name("dannp+toalign"), "DANNP+ToAlign");
+        assert_eq!(display_name("Real_World"), "Real World");
         assert_eq!(display_name("something new"), "something new");
         assert_eq!(method_colour("something new"), UNKNOWN);
         assert_eq!(method_marker("hda+toalign"), Marker::Triangle);

@@ -1,10 +1,9 @@
 //! Pictures and charts as data URIs: they travel inside the page and need no link.
 
-use std::io::Cursor;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::{ImageFormat, RgbImage, imageops};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{RgbImage, imageops};
 
 use crate::error::{Result, complain};
 
@@ -29,14 +28,23 @@ pub fn png_uri(picture: &RgbImage, longest: u32) -> Result<String> {
 /// # Errors
 /// If the picture has no pixels.
 pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>> {
-    let mut png = Cursor::new(Vec::new());
-    picture.write_to(&mut png, ImageFormat::Png).map_err(|error| {
+    compressed_png(picture, CompressionType::default())
+}
+
+/// The same, as quickly or as small as asked for.
+///
+/// # Errors
+/// If the picture has no pixels.
+pub fn compressed_png(picture: &RgbImage, effort: CompressionType) -> Result<Vec<u8>> {
+    let mut png = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut png, effort, FilterType::Adaptive);
+    picture.write_with_encoder(encoder).map_err(|error| {
         complain(
             "a picture that can be stored as PNG",
             format!("{}×{} pixels: {error}", picture.width(), picture.height()),
         )
     })?;
-    Ok(png.into_inner())
+    Ok(png)
 }
 
 /// An SVG as a data URI.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::Progress;
 use crate::config::RunConfig;
-use crate::error::{Result, complain, file_error};
+use crate::error::{Complaint, Result, complain, file_error};
 use crate::files::write_atomically;
 use crate::model::weights;
 use crate::nn::parameters::Parameter;
@@ -100,14 +100,7 @@ impl Checkpoint {
     /// If the file cannot be read, is truncated, is no checkpoint of ours, or has another format.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| file_error("read", path, error))?;
-        let damaged = |error: safetensors::SafeTensorError| {
-            complain(
-                "a complete checkpoint",
-                format!("{} bytes of a truncated or damaged file ({error})", bytes.len()),
-            )
-            .at(path.display())
-            .advice("take the other one of last.safetensors and best.safetensors, or start the run anew")
-        };
+        let damaged = |error: safetensors::SafeTensorError| damaged(path, bytes.len() as u64, &error);
         let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
         let header = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
@@ -139,11 +132,8 @@ impl Checkpoint {
             Ok(header)
         };
         let json = read().map_err(|error| file_error("read", path, error))?;
-        let notes: Notes = serde_json::from_slice(&json).map_err(|error| {
-            complain("a complete checkpoint", format!("a truncated or damaged file ({error})"))
-                .at(path.display())
-                .advice("take the other one of last.safetensors and best.safetensors, or start the run anew")
-        })?;
+        let notes: Notes =
+            serde_json::from_slice(&json).map_err(|error| damaged(path, 8 + json.len() as u64, &error))?;
         read_header(notes.metadata.get(METADATA_KEY), path)
     }
 
@@ -202,6 +192,12 @@ impl Checkpoint {
     pub fn momentum(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors.iter().filter_map(|(name, value)| Some((name.strip_prefix(MOMENTUM)?, value)))
     }
+}
+
+fn damaged(path: &Path, bytes: u64, error: &dyn std::error::Error) -> Complaint {
+    complain("a complete checkpoint", format!("{bytes} bytes of a truncated or damaged file ({error})"))
+        .at(path.display())
+        .advice("take the other one of last.safetensors and best.safetensors, or start the run anew")
 }
 
 fn read_header(text: Option<&String>, path: &Path) -> Result<Header> {

@@ -89,6 +89,30 @@ pub trait Observer {
     }
 }
 
+/// Keeps every record of a run.
+#[derive(Debug, Default)]
+pub struct Recorder(pub Vec<Record>);
+
+impl Observer for Recorder {
+    fn on_record(&mut self, record: &Record) -> Result<()> {
+        self.0.push(record.clone());
+        Ok(())
+    }
+}
+
+/// Ends a run softly once this many steps are done.
+#[derive(Debug, Clone, Copy)]
+pub struct StopAfter(pub usize);
+
+impl Observer for StopAfter {
+    fn on_step(&mut self, report: &StepReport) -> Result<ControlFlow<()>> {
+        Ok(match report.step >= self.0 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    }
+}
+
 /// Several observers, told in order. One `Break` is enough to end the run.
 impl Observer for [&mut dyn Observer] {
     fn on_step(&mut self, report: &StepReport) -> Result<ControlFlow<()>> {

@@ -61,3 +61,23 @@ pub enum Record {
         seconds_per_step: f64,
     },
 }
+
+impl Record {
+    /// The step and the mean of the loss called `name` since the record before, if this is a record of losses with it.
+    pub fn loss(&self, name: &str) -> Option<(usize, f64)> {
+        match self {
+            Self::Train { step, losses, .. } => losses.get(name).map(|loss| (*step, *loss)),
+            _ => None,
+        }
+    }
+
+    /// The step and the accuracies on source and target in percent, if this is a record of a test.
+    pub fn accuracies(&self) -> Option<(usize, [f64; 2])> {
+        match self {
+            Self::Test { step, source_accuracy, target_accuracy, .. } => {
+                Some((*step, [*source_accuracy, *target_accuracy]))
+            }
+            _ => None,
+        }
+    }
+}

@@ -172,7 +172,7 @@ pub fn open_task(config: &RunConfig) -> Result<Task> {
 /// If the data are absent.
 pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
     match data {
-        DataSource::Mini => Ok(mini_home::Style::ALL.map(|style| style.name().to_owned()).to_vec()),
+        DataSource::Mini => Ok(mini_home::domain_names()),
         DataSource::Folder(path) => folder::domains(path),
     }
 }

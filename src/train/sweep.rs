@@ -17,7 +17,7 @@ use super::observer::Observer;
 use super::run::{RunFolder, RunState};
 use super::session::{Outcome, Session, domain_names};
 use crate::config::RunConfig;
-use crate::data::names::{find_task, short_name};
+use crate::data::names::{all_tasks, find_task, task_name};
 use crate::error::{Error, Result, complain};
 
 /// The runs of a sweep, in their order: seed by seed, so that a sweep that is stopped early has whole seeds.
@@ -145,19 +145,13 @@ fn run(root: &Path, number: usize, run: &RunConfig, overview: &dyn Overview) -> 
 /// The tasks by the short names of their domains, each once, in the given order.
 fn tasks_by_name(base: &RunConfig, tasks: &[impl AsRef<str>]) -> Result<Vec<String>> {
     let domains = domain_names(&base.data)?;
-    let name = |source, target| format!("{}-{}", short_name(source, &domains), short_name(target, &domains));
     let mut names = Vec::new();
     for task in tasks {
-        let pairs = match task.as_ref().trim() {
-            "all" => {
-                let pairs = (0..domains.len())
-                    .flat_map(|source| (0..domains.len()).map(move |target| (source, target)));
-                pairs.filter(|(source, target)| source != target).collect()
-            }
-            one => vec![find_task(one, &domains)?],
+        let meant = match task.as_ref().trim() {
+            "all" => all_tasks(&domains),
+            one => vec![task_name(find_task(one, &domains)?, &domains)],
         };
-        for (source, target) in pairs {
-            let name = name(source, target);
+        for name in meant {
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -58,6 +58,7 @@ pub use sheet::contact_sheet;
 pub use style::Style;
 
 use super::dataset::{Domain, Task};
+use super::names::all_tasks;
 use crate::error::{Result, complain};
 
 /// The names of the twelve classes by label.
@@ -107,11 +108,12 @@ pub fn task(name: &str, options: &Options) -> Result<Task> {
 
 /// The short names of all twelve tasks, source by source.
 pub fn task_names() -> Vec<String> {
-    let pairs = Style::ALL.into_iter().flat_map(|source| Style::ALL.map(|target| (source, target)));
-    pairs
-        .filter(|(source, target)| source != target)
-        .map(|(source, target)| format!("{}-{}", source.short(), target.short()))
-        .collect()
+    all_tasks(&domain_names())
+}
+
+/// The full names of the four domains.
+pub fn domain_names() -> Vec<String> {
+    Style::ALL.map(|style| style.name().to_owned()).to_vec()
 }
 
 #[cfg(test)]

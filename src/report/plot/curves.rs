@@ -2,8 +2,9 @@
 
 use plotters::prelude::*;
 
-use super::canvas::{self, Entry, GRID, INK, Size, drawing_error, font, rgb};
-use super::ticks::{label, round_range};
+use super::axes::Axes;
+use super::canvas::{self, Entry, Size, drawing_error, font, rgb};
+use super::ticks::round_range;
 use crate::error::Result;
 use crate::report::method_style::{Colour, Marker, colour_of, display_name};
 
@@ -98,31 +99,15 @@ impl Chart {
         let ends = self.x_range.map_or(Vec::new(), |(first, last)| vec![first, last]);
         let x_range = x_range(ends.into_iter().chain(points().map(|(x, _)| x)));
         let y_range = round_range(points().map(|(_, y)| y), self.from_zero);
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(44)
-            .margin_right(28)
-            .margin_left(8)
-            .margin_bottom(8)
-            .x_label_area_size(52)
-            .y_label_area_size(66)
-            .build_cartesian_2d(x_range, y_range)
-            .map_err(drawing_error)?;
-        chart
-            .configure_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .axis_style(INK)
-            .x_labels(self.size.ticks())
-            .y_labels(7)
-            .x_label_formatter(&|x| label(*x))
-            .y_label_formatter(&|y| label(*y))
-            .label_style(font(13.0))
-            .axis_desc_style(font(14.0))
-            .x_desc(self.x_title.as_str())
-            .y_desc(self.y_title.as_str())
-            .draw()
-            .map_err(drawing_error)?;
-        let plot = chart.plotting_area();
+        let plot = Axes {
+            titles: [&self.x_title, &self.y_title],
+            ranges: [x_range, y_range],
+            size: self.size,
+            y_labels: 7,
+            vertical_lines: true,
+            room: [28, 52, 66],
+        }
+        .draw(area)?;
         for curve in &self.curves {
             let line: Vec<(f64, f64)> = finite_points(curve).collect();
             let stroke = rgb(curve.colour).stroke_width(2);

@@ -23,10 +23,7 @@ pub fn accuracy_curves(runs: &[Run], size: Size) -> Result<String> {
         from_zero: false,
         x_range: Some((0.0, planned_steps(runs))),
         size,
-        curves: curves(runs, |record| match record {
-            Record::Test { step, target_accuracy, .. } => Some((*step, *target_accuracy)),
-            _ => None,
-        }),
+        curves: curves(runs, |record| record.accuracies().map(|(step, [_, target])| (step, target))),
     };
     chart.to_svg()
 }
@@ -43,10 +40,7 @@ pub fn loss_curves(runs: &[Run], name: &str, size: Size) -> Result<String> {
         from_zero: true,
         x_range: Some((0.0, planned_steps(runs))),
         size,
-        curves: curves(runs, |record| match record {
-            Record::Train { step, losses, .. } => losses.get(name).map(|loss| (*step, *loss)),
-            _ => None,
-        }),
+        curves: curves(runs, |record| record.loss(name)),
     };
     chart.to_svg()
 }

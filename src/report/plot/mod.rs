@@ -1,5 +1,6 @@
 //! Charts as SVG text: on white, so that they read in a light and in a dark page, with fonts of at least 13 pixels.
 
+pub(super) mod axes;
 pub(super) mod bars;
 pub(super) mod canvas;
 mod curves;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use image::codecs::png::CompressionType;
 use serde_json::{Map, Value, json};
 
 use super::{Bundle, SCALE};
-use crate::error::{Result, complain, file_error};
+use crate::error::{Result, file_error};
+use crate::report::picture::compressed_png;
 
 /// Where the output of this process is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,8 @@ impl Place {
         id: Option<&str>,
         effort: CompressionType,
     ) -> Result<String> {
-        let png = || bundle.picture.as_ref().map(|picture| encoded(picture, effort)).transpose();
+        let encoded = |picture| Ok(STANDARD.encode(compressed_png(picture, effort)?));
+        let png = || -> Result<Option<String>> { bundle.picture.as_ref().map(encoded).transpose() };
         Ok(match self {
             Self::Live => {
                 let mut data = Map::from_iter([("text/plain".to_owned(), bundle.text.clone().into())]);
@@ -94,15 +95,6 @@ impl Place {
     }
 }
 
-/// The picture as PNG in base64.
-fn encoded(picture: &RgbImage, effort: CompressionType) -> Result<String> {
-    let mut png = Vec::new();
-    PngEncoder::new_with_quality(&mut png, effort, FilterType::Adaptive)
-        .write_image(picture.as_raw(), picture.width(), picture.height(), ExtendedColorType::Rgb8)
-        .map_err(|error| complain("a picture that can be stored as PNG", error.to_string()))?;
-    Ok(STANDARD.encode(png))
-}
-
 /// Through `print!`, so that the tests' runner can keep it to itself.
 fn print(lines: &str) -> Result<()> {
     print!("{lines}");
@@ -123,7 +115,7 @@ fn is_taken(file: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use image::Rgb;
+    use image::{Rgb, RgbImage};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use image::{Rgb, RgbImage, imageops};
 use plotters::style::text_anchor::HPos;
 
 use super::{Figure, SCALE, raster};
-use crate::data::normalise::{IMAGENET_DEVIATION, IMAGENET_MEAN};
+use crate::data::transform::{IMAGENET_DEVIATION, IMAGENET_MEAN};
 use crate::error::{Result, complain};
 use crate::report::method_style::Colour;
 use crate::report::plot::canvas::{MARGIN, font, svg_of, width_of, write, write_title};

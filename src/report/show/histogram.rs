@@ -7,10 +7,11 @@ use super::{Figure, raster};
 use crate::error::{Result, complain};
 use crate::report::method_style::{Colour, Marker, colour_of, display_name};
 use crate::report::plot::Size;
+use crate::report::plot::axes::Axes;
 use crate::report::plot::canvas::{
-    Entry, GRID, INK, draw_legend, drawing_error, font, legend_height, rgb, svg_of, write_title,
+    Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title,
 };
-use crate::report::plot::ticks::{label, round_range};
+use crate::report::plot::ticks::round_range;
 
 const HEIGHT: u32 = 360;
 
@@ -49,8 +50,11 @@ impl Histogram {
     /// One more sample; a domain's or a method's name has its colour.
     pub fn sample(mut self, name: &str, values: impl IntoIterator<Item = impl Into<f64>>) -> Self {
         let colour = colour_of(name, self.samples.len());
-        let name = display_name(name).replace('_', " ");
-        self.samples.push((name, colour, values.into_iter().map(Into::into).collect()));
+        self.samples.push((
+            display_name(name).to_owned(),
+            colour,
+            values.into_iter().map(Into::into).collect(),
+        ));
         self
     }
 
@@ -104,32 +108,15 @@ impl Figure for Histogram {
         let height = HEIGHT + legend_height(&legend, self.size);
         let svg = svg_of((self.size.width(), height), |sheet| {
             let (upper, _) = sheet.split_vertically(HEIGHT);
-            let mut chart = ChartBuilder::on(&upper)
-                .margin_top(44)
-                .margin_right(24)
-                .margin_left(8)
-                .margin_bottom(8)
-                .x_label_area_size(52)
-                .y_label_area_size(62)
-                .build_cartesian_2d(range.clone(), round_range(shares.iter().flatten().copied(), true))
-                .map_err(drawing_error)?;
-            chart
-                .configure_mesh()
-                .disable_x_mesh()
-                .bold_line_style(GRID)
-                .light_line_style(TRANSPARENT)
-                .axis_style(INK)
-                .x_labels(self.size.ticks())
-                .y_labels(6)
-                .x_label_formatter(&|x| label(*x))
-                .y_label_formatter(&|y| label(*y))
-                .label_style(font(13.0))
-                .axis_desc_style(font(14.0))
-                .x_desc(self.value_title.as_str())
-                .y_desc("share (%)")
-                .draw()
-                .map_err(drawing_error)?;
-            let plot = chart.plotting_area();
+            let plot = Axes {
+                titles: [&self.value_title, "share (%)"],
+                ranges: [range.clone(), round_range(shares.iter().flatten().copied(), true)],
+                size: self.size,
+                y_labels: 6,
+                vertical_lines: false,
+                room: [24, 52, 62],
+            }
+            .draw(&upper)?;
             for ((_, colour, _), shares) in self.samples.iter().zip(&shares) {
                 let mut outline = vec![(range.start, 0.0)];
                 for (interval, &share) in shares.iter().enumerate() {

@@ -8,12 +8,10 @@ mod charts;
 mod grid;
 mod heat_map;
 mod histogram;
-mod raster;
+pub(crate) mod raster;
 mod row;
 mod scatter;
 mod signed_bars;
-
-pub(crate) use raster::pixels as raster_of;
 
 pub use channel::{Place, stop_is_wanted};
 pub use grid::{PictureGrid, pictures};

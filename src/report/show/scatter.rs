@@ -5,12 +5,13 @@ use plotters::prelude::*;
 
 use super::{Figure, raster};
 use crate::error::{Result, complain};
-use crate::report::method_style::{Colour, Marker, colour_of};
+use crate::report::method_style::{Colour, Marker, colour_of, display_name};
 use crate::report::plot::Size;
+use crate::report::plot::axes::Axes;
 use crate::report::plot::canvas::{
-    Entry, GRID, INK, draw_legend, drawing_error, font, legend_height, rgb, svg_of, write_title,
+    Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title,
 };
-use crate::report::plot::ticks::{label, round_range};
+use crate::report::plot::ticks::round_range;
 
 const HEIGHT: u32 = 420;
 
@@ -61,7 +62,7 @@ impl Scatter {
     pub fn group(mut self, label: &str, dot: Dot, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let colour = colour_of(label, self.groups.len());
         let points = points.into_iter().collect();
-        self.groups.push(Group { label: label.replace('_', " "), colour, dot, points });
+        self.groups.push(Group { label: display_name(label).to_owned(), colour, dot, points });
         self
     }
 
@@ -92,31 +93,15 @@ impl Figure for Scatter {
         let svg = svg_of((self.size.width(), height), |sheet| {
             let (upper, _) = sheet.split_vertically(HEIGHT);
             let (x, y) = (points().map(|point| point.0), points().map(|point| point.1));
-            let mut chart = ChartBuilder::on(&upper)
-                .margin_top(44)
-                .margin_right(20)
-                .margin_left(8)
-                .margin_bottom(8)
-                .x_label_area_size(52)
-                .y_label_area_size(62)
-                .build_cartesian_2d(round_range(x, false), round_range(y, false))
-                .map_err(drawing_error)?;
-            chart
-                .configure_mesh()
-                .bold_line_style(GRID)
-                .light_line_style(TRANSPARENT)
-                .axis_style(INK)
-                .x_labels(self.size.ticks())
-                .y_labels(7)
-                .x_label_formatter(&|x| label(*x))
-                .y_label_formatter(&|y| label(*y))
-                .label_style(font(13.0))
-                .axis_desc_style(font(14.0))
-                .x_desc(self.x_title.as_str())
-                .y_desc(self.y_title.as_str())
-                .draw()
-                .map_err(drawing_error)?;
-            let plot = chart.plotting_area();
+            let plot = Axes {
+                titles: [&self.x_title, &self.y_title],
+                ranges: [round_range(x, false), round_range(y, false)],
+                size: self.size,
+                y_labels: 7,
+                vertical_lines: true,
+                room: [20, 52, 62],
+            }
+            .draw(&upper)?;
             for Group { colour, dot, points, .. } in &self.groups {
                 for point in points {
                     let disc = match dot {

@@ -7,10 +7,11 @@ use super::{Figure, raster};
 use crate::error::{Result, complain};
 use crate::report::method_style::{Colour, Marker};
 use crate::report::plot::Size;
+use crate::report::plot::axes::Axes;
 use crate::report::plot::canvas::{
-    Entry, GRID, INK, draw_legend, drawing_error, font, legend_height, rgb, svg_of, write_title,
+    Entry, INK, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title,
 };
-use crate::report::plot::ticks::{label, round_range};
+use crate::report::plot::ticks::round_range;
 
 /// What speaks for the class.
 pub const POSITIVE: Colour = [0x1F, 0x6F, 0xB4];
@@ -80,32 +81,15 @@ impl Figure for SignedBars {
         let svg = svg_of((size.width(), height), |sheet| {
             let (upper, _) = sheet.split_vertically(HEIGHT);
             let count = self.values.len() as f64;
-            let mut chart = ChartBuilder::on(&upper)
-                .margin_top(44)
-                .margin_right(20)
-                .margin_left(8)
-                .margin_bottom(8)
-                .x_label_area_size(48)
-                .y_label_area_size(66)
-                .build_cartesian_2d(0.0..count, round_range(self.values.iter().copied(), true))
-                .map_err(drawing_error)?;
-            chart
-                .configure_mesh()
-                .disable_x_mesh()
-                .bold_line_style(GRID)
-                .light_line_style(TRANSPARENT)
-                .axis_style(INK)
-                .x_labels(size.ticks())
-                .y_labels(5)
-                .x_label_formatter(&|x| label(*x))
-                .y_label_formatter(&|y| label(*y))
-                .label_style(font(13.0))
-                .axis_desc_style(font(14.0))
-                .x_desc(self.x_title.as_str())
-                .y_desc(self.y_title.as_str())
-                .draw()
-                .map_err(drawing_error)?;
-            let plot = chart.plotting_area();
+            let plot = Axes {
+                titles: [&self.x_title, &self.y_title],
+                ranges: [0.0..count, round_range(self.values.iter().copied(), true)],
+                size,
+                y_labels: 5,
+                vertical_lines: false,
+                room: [20, 48, 66],
+            }
+            .draw(&upper)?;
             for (place, &value) in self.values.iter().enumerate() {
                 let colour = if value > 0.0 { POSITIVE } else { NEGATIVE };
                 let corners = [(place as f64 + 0.08, 0.0), (place as f64 + 0.92, value)];
