@@ -122,6 +122,8 @@ def pictures_show() -> None:
         equal(shown[3]["content"]["data"], {"text/plain": "three"}, "an update's data")
         equal(len(shown[5]["content"]["data"]["image/png"]), 400_000, "a large picture")
         equal(shown[6]["content"]["text"], "\x1eJUPYTER this is no order\n", "a line that is no order")
+        equal(session.run("for _ in 0..2 {}").of_kind("execute_result"), [], "what a loop shows")
+        equal(session.run("1 + 1").of_kind("execute_result")[0]["data"], {"text/plain": "2"}, "what a sum shows")
 
 
 def starts_in_time() -> None:

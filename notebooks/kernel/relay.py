@@ -26,6 +26,9 @@ PATIENCE = 2.0
 # After this long a waiting cell is told what it waits for.
 NOTICE = 15.0
 
+# What a cell that ends with a loop shows.
+NOTHING = {"text/plain": "()"}
+
 LIBRARY = f":linker system\n:dep {DEPENDENCY}\n" + (KERNEL / "warm_up.rs").read_text()
 # The first variable of a session makes the kernel read all sources: better now than in the first cell.
 FIRST_VARIABLE = (
@@ -195,6 +198,8 @@ class Relay:
         elif message.kind == "stream" and message.content["name"] == "stdout":
             for part in self.lines.take(message):
                 self.send("iopub", part)
+        elif message.kind == "execute_result" and message.content.get("data") == NOTHING:
+            pass
         elif message.kind in ("execute_result", "error"):
             self.end.append(("iopub", message))
         elif message.kind == "status":

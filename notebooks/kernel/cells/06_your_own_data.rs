@@ -8,15 +8,17 @@ let scratch = std::env::temp_dir().join(format!("toalign-lesson-06-{}", std::pro
 let root = scratch.join("pictures");
 ;
 { // cell 3
+use toalign::image::imageops;
+let chosen = ["Bike", "Chair", "Mug", "Scissors", "Sneakers", "Hammer"];
 for (folder, domain) in [("Sketch", "Clipart"), ("Photo", "Real_World")] {
     let domain = mini_home::domain(domain, Split::Train, &Default::default())?;
     for index in 0..480 {
         let class = &mini_home::class_names()[domain.pictures.label(index) as usize];
-        if !["Bike", "Chair", "Mug", "Scissors", "Sneakers", "Hammer"].contains(&class.as_str()) { continue; }
+        if !chosen.contains(&class.as_str()) { continue; }
         let inside = root.join(folder).join(class);
         std::fs::create_dir_all(&inside)?;
         let picture = domain.pictures.decode(index)?;
-        toalign::image::imageops::resize(&picture, 120, 120, toalign::image::imageops::FilterType::Triangle)
+        imageops::resize(&picture, 120, 120, imageops::FilterType::Triangle)
             .save(inside.join(format!("{index:05}.png")))?;
     }
 }
@@ -59,17 +61,17 @@ show(&PictureGrid::new("Photos: answer and evidence", views).columns(8).size(92)
 ;
 { // cell 12
 fn message(config: RunConfig) -> String {
-    match Training::new(config).and_then(|mut training| training.steps(3)) {
-        Ok(_) => "no error".into(),
-        Err(error) => error.to_string(),
-    }
+    let tried = Training::new(config).and_then(|training| training.test(&training.task().source));
+    tried.err().map_or("no error".into(), |error| error.to_string())
 }
 println!("{}", message(RunConfig { task: "Sketch-Foto".into(), ..config.clone() }));
 ;
 { // cell 14
 std::fs::write(root.join("Sketch/Mug/00000.png"), b"<html>404</html>")?;
-println!("{}\n", message(config.clone()));
-println!("left out on request: {}", Training::new(RunConfig { skip_bad_images: true, ..config.clone() })?.task().remarks.join("\n"));
+let broken = message(config.clone());
+println!("{broken}\n");
+let skipping = Training::new(RunConfig { skip_bad_images: true, ..config.clone() })?;
+println!("left out on request: {}", skipping.task().remarks.join("\n"));
 std::fs::remove_file(root.join("Sketch/Mug/00000.png"))?;
 ;
 { // cell 16
@@ -85,6 +87,7 @@ assert_eq!(task.classes.len(), 6);
 assert_eq!(task.source.pictures.len(), 240);
 assert!(last(&plain) > 100.0 / 6.0, "better than guessing");
 assert!(message(RunConfig { task: "Sketch-Foto".into(), ..config.clone() }).contains("did you mean Photo?"));
+assert!(broken.contains("00000.png: expected a picture"), "a broken file is named");
 assert!(wild.steps(50).is_err(), "a run that exploded does not go on");
 std::fs::remove_dir_all(&scratch)?;
 println!("all is as it should be");
