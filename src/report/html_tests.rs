@@ -36,6 +36,7 @@ fn records(level: f64, losses: &[&str]) -> Vec<Record> {
             source_accuracy: 99.0,
             target_accuracy,
             best_target_accuracy: target_accuracy,
+            label_free: None,
             seconds: 0.5,
         });
     }

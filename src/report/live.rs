@@ -74,7 +74,7 @@ impl Live {
                     self.take_accuracies(*step, [*source_accuracy, *target_accuracy]);
                 }
                 Record::Start { steps, .. } => self.steps = *steps,
-                Record::Finish { step, .. } => self.step = *step,
+                Record::Confusion { step, .. } | Record::Finish { step, .. } => self.step = *step,
             }
         }
     }

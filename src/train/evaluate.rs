@@ -1,7 +1,10 @@
 //! Testing: how many pictures of a domain are classified right.
 
+use std::collections::BTreeMap;
+
 use candle_core::{D, DType, Tensor};
 
+use super::label_free::LabelFree;
 use crate::data::batches::test_batches;
 use crate::data::dataset::Domain;
 use crate::data::transform::Transform;
@@ -28,6 +31,19 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// One prediction per picture, in the order of the domain.
     pub predictions: Vec<Prediction>,
+    /// How the predictions look to somebody without labels.
+    pub label_free: LabelFree,
+}
+
+impl Evaluation {
+    /// True class, predicted class and number of pictures, in this order; without those of no picture.
+    pub fn confusion(&self) -> Vec<(u32, u32, usize)> {
+        let mut counts = BTreeMap::new();
+        for prediction in &self.predictions {
+            *counts.entry((prediction.label, prediction.class)).or_insert(0) += 1;
+        }
+        counts.into_iter().map(|((label, class), count)| (label, class, count)).collect()
+    }
 }
 
 /// Classifies every picture of `domain` with the model in evaluation mode, centre crops, `batch_size` at a time.
@@ -41,15 +57,19 @@ pub fn evaluate(
     batch_size: usize,
 ) -> Result<Evaluation> {
     let mut predictions = Vec::with_capacity(domain.pictures.len());
+    let mut all_probabilities = Vec::with_capacity(domain.pictures.len());
     for batch in test_batches(domain.clone(), transform.clone(), batch_size)? {
         let batch = batch?;
-        let answers = classify(&model.predict(&batch.images.to_device(model.device())?)?)?;
+        let probabilities = softmax(&model.predict(&batch.images.to_device(model.device())?)?)?;
+        let answers = most_probable(&probabilities)?;
+        all_probabilities.extend(probabilities.to_vec2::<f32>()?);
         let labels = batch.labels.to_vec1::<u32>()?;
         for ((index, label), (class, probability)) in batch.indices.into_iter().zip(labels).zip(answers) {
             predictions.push(Prediction { index, label, class, probability });
         }
     }
-    Ok(Evaluation { accuracy: accuracy(&predictions), predictions })
+    let label_free = LabelFree::of(&all_probabilities);
+    Ok(Evaluation { accuracy: accuracy(&predictions), predictions, label_free })
 }
 
 /// The class with the largest logit and its softmax probability, for each row of logits `[batch, classes]`.
@@ -67,7 +87,14 @@ pub fn evaluate(
 /// # Ok::<(), toalign::Error>(())
 /// ```
 pub fn classify(logits: &Tensor) -> Result<Vec<(u32, f32)>> {
-    let probabilities = candle_nn::ops::softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?;
+    most_probable(&softmax(logits)?)
+}
+
+fn softmax(logits: &Tensor) -> Result<Tensor> {
+    Ok(candle_nn::ops::softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?)
+}
+
+fn most_probable(probabilities: &Tensor) -> Result<Vec<(u32, f32)>> {
     let classes = probabilities.argmax(D::Minus1)?.to_vec1::<u32>()?;
     let largest = probabilities.max(D::Minus1)?.to_vec1::<f32>()?;
     Ok(classes.into_iter().zip(largest).collect())

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::label_free::LabelFree;
+
 /// What a run writes down, one JSON object per line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -44,8 +46,20 @@ pub enum Record {
         target_accuracy: f64,
         /// The best target accuracy so far: an oracle, since it is chosen by target labels.
         best_target_accuracy: f64,
+        /// What a choice without target labels goes by; records from before it was noted have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label_free: Option<LabelFree>,
         /// Seconds that the test took.
         seconds: f64,
+    },
+    /// Which classes the target's pictures were taken for at the end.
+    Confusion {
+        /// Steps done.
+        step: usize,
+        /// Class names by label.
+        classes: Vec<String>,
+        /// True class, predicted class, number of pictures; in this order, and only what is not zero.
+        counts: Vec<(u32, u32, usize)>,
     },
     /// The last line of a run that reached its end.
     Finish {

@@ -238,7 +238,10 @@ fn cut_after(path: &Path, step: Option<usize>) -> Result<()> {
 fn step_of(record: &Record) -> usize {
     match record {
         Record::Start { from_step, .. } => *from_step,
-        Record::Train { step, .. } | Record::Test { step, .. } | Record::Finish { step, .. } => *step,
+        Record::Train { step, .. }
+        | Record::Test { step, .. }
+        | Record::Confusion { step, .. }
+        | Record::Finish { step, .. } => *step,
     }
 }
 
@@ -302,6 +305,7 @@ mod tests {
             source_accuracy: 90.0,
             target_accuracy: 50.0,
             best_target_accuracy: 55.5,
+            label_free: None,
             seconds: 0.5,
         };
         serde_json::to_string(&record).unwrap() + "\n"

@@ -216,8 +216,16 @@ impl<'a> Trainer<'a> {
             source_accuracy: source.accuracy,
             target_accuracy: target.accuracy,
             best_target_accuracy: best.accuracy,
+            label_free: Some(target.label_free),
             seconds,
         })?;
+        if self.progress.step == self.config.steps {
+            observers.on_record(&Record::Confusion {
+                step: self.progress.step,
+                classes: self.task.classes.clone(),
+                counts: target.confusion(),
+            })?;
+        }
         if better {
             observers.on_checkpoint(Kept::Best, self)?;
         }

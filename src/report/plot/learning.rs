@@ -66,7 +66,10 @@ fn planned_steps(runs: &[Run]) -> f64 {
     let records = runs.iter().flat_map(|(_, records)| *records);
     let steps = records.map(|record| match record {
         Record::Start { steps, .. } => *steps,
-        Record::Train { step, .. } | Record::Test { step, .. } | Record::Finish { step, .. } => *step,
+        Record::Train { step, .. }
+        | Record::Test { step, .. }
+        | Record::Confusion { step, .. }
+        | Record::Finish { step, .. } => *step,
     });
     steps.max().unwrap_or(0) as f64
 }
@@ -109,6 +112,7 @@ mod tests {
             source_accuracy: 100.0,
             target_accuracy,
             best_target_accuracy: target_accuracy,
+            label_free: None,
             seconds: 1.0,
         }
     }
