@@ -1,7 +1,7 @@
 """The kernel that Jupyter starts: a process that runs evcxr behind itself; see `relay.py` for what it does between the two.
 
-With a connection file it is a lesson's kernel: the one in reserve if there is one (`spare.py`), else its own. With `--spare`
-it is the one in reserve.
+With a connection file it is a lesson's kernel: one in reserve if there is one (`spare.py`), else its own. With `--spare` it is
+one in reserve; with `--early` too, only where the template needs no work.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 import spare
 from relay import Relay
 
-# After this many seconds, when the first cells are through, the next kernel is prepared.
+# A lesson that found no kernel in reserve has one prepared after so many seconds, when its own first cells are through.
 BREATH = 20.0
 
 
@@ -26,6 +26,7 @@ def wait_for_lesson(relay: Relay) -> spare.Offer:
         if relay.is_warm() and not announced:
             announced = True
             offer.warm()
+            spare.top_up()
     relay.connect(connection)
     return offer
 
@@ -33,13 +34,12 @@ def wait_for_lesson(relay: Relay) -> spare.Offer:
 def serve(relay: Relay, offer: spare.Offer | None) -> None:
     """Is a lesson's kernel until Jupyter ends it."""
     begun = time.monotonic()
-    refilled = False
-    while not (offer and offer.abandoned()):
+    refilled = offer is not None
+    while not (offer and offer.abandoned()) and not spare.server_is_gone():
         relay.step()
-        if not refilled and time.monotonic() - begun > BREATH and relay.ready:
+        if not refilled and relay.ready and time.monotonic() - begun > BREATH:
             refilled = True
-            if spare.wanted() and not spare.waiting():
-                spare.start()
+            spare.top_up()
 
 
 def main() -> None:
@@ -47,6 +47,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping comes as a message
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     in_reserve = sys.argv[1] == "--spare"
+    if "--early" in sys.argv and not spare.template_is_current():
+        return
     connection = {} if in_reserve else json.loads(Path(sys.argv[1]).read_text())
     if not in_reserve and spare.adopt(connection):
         return

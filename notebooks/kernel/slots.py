@@ -8,13 +8,24 @@ from pathlib import Path
 from layout import WORKSHOP, accelerator, template
 
 
+def place(number: int) -> Path:
+    """The folder of a slot."""
+    return WORKSHOP / f"slot-{accelerator()}-{number}"
+
+
+def make_ready(count: int) -> None:
+    """Copies the template into the first slots that are free, so that no lesson waits for it."""
+    for slot in [Slot() for _ in range(count)]:
+        slot.free()
+
+
 class Slot:
     """A copy of the template that belongs to this process until it ends; the system frees the lock with it."""
 
     def __init__(self) -> None:
         WORKSHOP.mkdir(parents=True, exist_ok=True)
         number = 1
-        while not self.claim(WORKSHOP / f"slot-{accelerator()}-{number}"):
+        while not self.claim(place(number)):
             number += 1
         self.stop = self.folder / "stop"
         self.stop.unlink(missing_ok=True)
@@ -31,6 +42,10 @@ class Slot:
         self.folder = folder
         self.seed()
         return True
+
+    def free(self) -> None:
+        """Gives the slot back before the process ends."""
+        self.lock.close()
 
     def seed(self) -> None:
         """Copies the template, unless this slot already has the newest."""

@@ -1,4 +1,4 @@
-"""A kernel in reserve: while JupyterLab is open, one kernel waits with everything loaded, and the next lesson gets it.
+"""Kernels in reserve: while JupyterLab is open, one or two wait with everything loaded, and the next lessons get them.
 
 Starting a kernel takes a quarter of a minute, most of it for reading the sources of all libraries. The reserve is a launcher
 that nobody talks to yet; it announces itself with a file beside its slot. A lesson's launcher renames that file to
@@ -15,22 +15,48 @@ import time
 from pathlib import Path
 from typing import IO
 
-from layout import KERNEL, NOTEBOOKS, REPOSITORY, WORKSHOP, accelerator
+from layout import KERNEL, NOTEBOOKS, REPOSITORY, WORKSHOP, accelerator, template
 
 PATTERN = "slot-{}-*.spare"
 WARM = "warm"
+# A loaded kernel takes 1.2 GB; with less memory than this only one waits.
+ROOMY = 12e9  # bytes
+
+
+def server() -> int | None:
+    """The process of the JupyterLab that `notebooks/lab` opened, if there is one."""
+    number = os.environ.get("TOALIGN_LAB_SERVER", "")
+    return int(number) if number.isdigit() else None
+
+
+def server_is_gone() -> bool:
+    """Whether JupyterLab has been killed, and could not end its kernels."""
+    if server() is None:
+        return False
+    try:
+        os.kill(server(), 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def wanted() -> bool:
     """Whether there is an open JupyterLab of `notebooks/lab` to keep a reserve for."""
-    server = os.environ.get("TOALIGN_LAB_SERVER", "")
-    if not server.isdigit():
-        return False
-    try:
-        os.kill(int(server), 0)
-    except ProcessLookupError:
-        return False
-    return True
+    return server() is not None and not server_is_gone()
+
+
+def number() -> int:
+    """How many kernels shall wait: what TOALIGN_LAB_SPARE says, else two where there is memory for it."""
+    named = os.environ.get("TOALIGN_LAB_SPARE", "")
+    if named.isdigit():
+        return int(named)
+    return 2 if os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") > ROOMY else 1
+
+
+def top_up() -> None:
+    """Starts a kernel in reserve if there are too few."""
+    if wanted() and len(waiting()) < number():
+        start()
 
 
 def start() -> subprocess.Popen:
@@ -64,10 +90,24 @@ def write_locked(path: Path, text: str) -> IO:
     return file
 
 
+def is_warm(offer: Path) -> bool:
+    """Whether the kernel with this announcement has everything loaded."""
+    try:
+        return offer.read_text().endswith(WARM)
+    except FileNotFoundError:
+        return False
+
+
 def last_edit() -> float:
     """When the library was changed last: a reserve from before has the old one loaded."""
     sources = [*REPOSITORY.glob("src/**/*"), *KERNEL.glob("*.[rt]*"), REPOSITORY / "Cargo.toml"]
     return max(source.stat().st_mtime for source in sources)
+
+
+def template_is_current() -> bool:
+    """Whether the library was not touched since the template was last brought up to date."""
+    ready = template() / "ready"
+    return ready.exists() and ready.stat().st_mtime > last_edit()
 
 
 class Offer:
@@ -77,7 +117,7 @@ class Offer:
         self.path = slot.with_name(slot.name + ".spare")
         self.answer = slot.with_name(slot.name + ".adopt")
         self.answer.unlink(missing_ok=True)
-        self.file = write_locked(self.path, f"{time.time()}\n")
+        self.file = write_locked(self.path, f"{time.time()} {server()}\n")
         self.claimed_at: float | None = None
         self.owner: IO | None = None
 
@@ -104,18 +144,19 @@ class Offer:
 
 
 def waiting() -> list[Path]:
-    """The announcements of reserves that live and know the newest library; the others are withdrawn."""
+    """The announcements of this JupyterLab's reserves, loaded ones first; those that died or know an old library go."""
     found = []
     for path in WORKSHOP.glob(PATTERN.format(accelerator())):
         try:
             with open(path) as file:
-                if locked(file) and float(file.readline()) > last_edit():
-                    found.append(path)
-                else:
+                began, owner = file.readline().split()
+                if not locked(file) or float(began) < last_edit():
                     path.unlink()
+                elif owner == str(server()):  # a kernel ends with its JupyterLab
+                    found.append(path)
         except FileNotFoundError:
             pass  # another launcher was faster
-    return found
+    return sorted(found, key=is_warm, reverse=True)
 
 
 def adopt(connection: dict) -> bool:
@@ -133,6 +174,8 @@ def adopt(connection: dict) -> bool:
             answer = path.with_suffix(".adopt")
             # The file is locked as long as this process lives.
             with write_locked(answer, json.dumps(connection)):
+                # Loading takes one core: the next lesson may be opened in the next moment.
+                top_up()
                 while locked(spare):
                     time.sleep(0.2)
                 return True
