@@ -25,6 +25,7 @@ pub use crate::nn::grad_reverse::grad_reverse;
 pub use crate::nn::linear::Linear;
 pub use crate::nn::schedule::{inverse_decay, reversal_coefficient};
 pub use crate::random::generator;
+pub use crate::report::live_sweep::watch;
 pub use crate::report::plot::{Bars, Chart};
 pub use crate::report::show::{
     Column, Dot, Figure, HeatMap, Histogram, PictureGrid, Row, Scatter, Show, SignedBars, pictures, show,
@@ -32,5 +33,7 @@ pub use crate::report::show::{
 pub use crate::report::table::{Align, Table};
 pub use crate::train::record::Record;
 pub use crate::train::records::{Study, read_study};
+pub use crate::train::run::{RunFolder, RunState, read_metrics};
 pub use crate::train::session::{Session, transform};
+pub use crate::train::sweep::{Ended, Plan};
 pub use crate::train::trainer::Summary;

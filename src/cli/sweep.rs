@@ -136,7 +136,7 @@ impl Overview for Bars {
             Ended::Failed(error) => self.group.suspend(|| {
                 eprintln!("{} {} seed {} failed: {error}", run.task, run.method_name(), run.seed);
             }),
-            Ended::Finished(_) | Ended::Stopped(_) => {}
+            Ended::Finished(_) | Ended::Stopped(_) | Ended::NotBegun => {}
         }
     }
 }
@@ -177,18 +177,25 @@ impl Observer for RunBar {
 }
 
 fn say_how_it_ended(plan: &Plan, ended: &[Ended], out: &Path) -> Result<()> {
-    let mut counts =
-        [("finished", 0), ("finished before", 0), ("stopped", 0), ("elsewhere", 0), ("failed", 0)];
+    let mut counts = [
+        ("finished", 0),
+        ("finished before", 0),
+        ("stopped", 0),
+        ("not begun", 0),
+        ("elsewhere", 0),
+        ("failed", 0),
+    ];
     let mut failures = Vec::new();
     for (run, ended) in plan.runs.iter().zip(ended) {
         let kind = match ended {
             Ended::Finished(_) => 0,
             Ended::WasFinished => 1,
             Ended::Stopped(_) => 2,
-            Ended::Elsewhere => 3,
+            Ended::NotBegun => 3,
+            Ended::Elsewhere => 4,
             Ended::Failed(error) => {
                 failures.push(format!("{} {} seed {}: {error}", run.task, run.method_name(), run.seed));
-                4
+                5
             }
         };
         counts[kind].1 += 1;

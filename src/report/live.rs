@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use image::RgbImage;
 use plotters::prelude::*;
@@ -13,15 +12,12 @@ use crate::error::Result;
 use crate::report::method_style::{Colour, Marker, colour_of, method_colour};
 use crate::report::plot::canvas::{MARGIN, drawing_error, font, rgb, svg_of, write, write_title};
 use crate::report::plot::{Chart, Curve};
-use crate::report::show::{Column, Figure, Place, Row, Show, raster, stop_is_wanted};
+use crate::report::show::in_place::{InPlace, in_words};
+use crate::report::show::{Column, Figure, Row, Show, raster, stop_is_wanted};
 use crate::train::observer::{Observer, StepReport, TestReport};
 use crate::train::progress::Window;
 use crate::train::record::Record;
 
-/// How often a notebook is drawn anew.
-const REDRAW: Duration = Duration::from_secs(1);
-/// How often a line is printed where nothing can be drawn in place.
-const LINE: Duration = Duration::from_secs(5);
 /// Width of the page: two narrow charts and the gap between them.
 const WIDTH: u32 = 856;
 
@@ -29,10 +25,7 @@ const WIDTH: u32 = 856;
 pub struct Live {
     title: String,
     colour: Colour,
-    place: Place,
-    id: String,
-    is_shown: bool,
-    last: Instant,
+    place: InPlace,
     begun: Option<(Instant, usize)>,
     step: usize,
     steps: usize,
@@ -45,17 +38,10 @@ pub struct Live {
 impl Live {
     /// For one run, or several one after the other, with words above it such as `HDA+ToAlign, Clipart → Real World`.
     pub fn new(title: &str, method: &str) -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        // Other than those of every kernel before, whose pictures may still stand in the notebook.
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self {
             title: title.into(),
             colour: method_colour(method),
-            place: Place::here(),
-            id: format!("toalign-{time:x}-{number}"),
-            is_shown: false,
-            last: Instant::now(),
+            place: InPlace::new(),
             begun: None,
             step: 0,
             steps: 1,
@@ -100,24 +86,11 @@ impl Live {
     }
 
     fn draw_now(&mut self, last: bool) -> Result<()> {
-        self.last = Instant::now();
-        match (self.place, self.is_shown) {
-            (Place::Live, true) => self.place.redraw(&self.bundle()?, &self.id, last),
-            (Place::Live, false) => {
-                self.is_shown = true;
-                self.place.display(&self.bundle()?, Some(&self.id))
-            }
-            (Place::Plain, _) if last => self.place.display(&self.bundle()?, None),
-            _ => {
-                println!("{}: {}", self.title, self.progress());
-                Ok(())
-            }
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        let every = if self.place == Place::Live { REDRAW } else { LINE };
-        (self.place == Place::Live && !self.is_shown) || self.last.elapsed() >= every
+        // The place is lent out: the drawing reads the rest.
+        let mut place = std::mem::replace(&mut self.place, InPlace::new());
+        let drawn = place.draw(|| self.bundle(), || format!("{}: {}", self.title, self.progress()), last);
+        self.place = place;
+        drawn
     }
 
     /// Such as "120 of 500 steps, 9 s left; target accuracy 61.3 %".
@@ -160,14 +133,6 @@ impl Live {
     }
 }
 
-fn in_words(seconds: f64) -> String {
-    match seconds {
-        s if s < 90.0 => format!("{s:.0} s"),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
-}
-
 impl Figure for Live {
     fn title(&self) -> &str {
         &self.title
@@ -206,7 +171,7 @@ impl Observer for Live {
             let means = self.open.close();
             self.take_losses(report.step, &means);
         }
-        if self.is_due() {
+        if self.place.is_due() {
             self.draw_now(false)?;
         }
         Ok(if stop_is_wanted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -252,10 +217,5 @@ mod tests {
         let at = |x: u32| drawn.get_pixel(2 * x, 2 * 50).0;
         assert_eq!(at(WIDTH / 2 - 4), method_colour("hda"));
         assert_eq!(at(WIDTH / 2 + 4), [0xE4; 3]);
-    }
-
-    #[test]
-    fn times_are_said_in_fitting_units() {
-        assert_eq!([5.2, 600.0, 7200.0].map(in_words), ["5 s", "10 min", "2.0 h"]);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod html;
 pub mod live;
+pub mod live_sweep;
 pub mod method_style;
 pub mod picture;
 pub mod plot;

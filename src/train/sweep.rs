@@ -38,12 +38,19 @@ pub enum Ended {
     Stopped(Outcome),
     /// Another process is at work on it.
     Elsewhere,
+    /// The sweep was stopped before its turn came.
+    NotBegun,
     /// It failed; the others went on.
     Failed(Error),
 }
 
 /// Watches a sweep, from all of its threads.
 pub trait Overview: Sync {
+    /// Whether to begin another run.
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     /// A run begins; what is returned listens to it.
     fn begin(&self, number: usize, run: &RunConfig) -> Box<dyn Observer>;
 
@@ -127,6 +134,7 @@ fn run(root: &Path, number: usize, run: &RunConfig, overview: &dyn Overview) -> 
     match RunState::of(&folder, run) {
         Ok(RunState::Finished) => return Ended::WasFinished,
         Ok(RunState::InUse) => return Ended::Elsewhere,
+        Ok(_) if !overview.goes_on() => return Ended::NotBegun,
         Ok(RunState::Absent | RunState::Begun) => {}
         Err(error) => return Ended::Failed(error),
     }

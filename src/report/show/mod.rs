@@ -8,6 +8,7 @@ mod charts;
 mod grid;
 mod heat_map;
 mod histogram;
+pub(super) mod in_place;
 pub(crate) mod raster;
 mod row;
 mod scatter;
