@@ -26,7 +26,8 @@ pub use layers::{Overlay, Preset};
 // The docs are also the help texts of the flags, where brackets and angles mean themselves.
 #[allow(rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
 pub struct RunConfig {
-    /// Pictures: `mini` (rendered by seed, nothing to download) or `folder:PATH` with PATH/<domain>/<class>/<picture>.
+    /// Pictures: `mini` (rendered by seed, nothing to download), `office-home:PATH` (any copy of Office-Home) or
+    /// `folder:PATH` with PATH/<domain>/<class>/<picture>.
     #[arg(long, help_heading = "What to train")]
     pub data: DataSource,
     /// Source and target domain, as in `Ar-Pr`: names of the domains, or their beginnings.

@@ -17,13 +17,16 @@ pub enum DataSource {
     Mini,
     /// A folder of domain folders of class folders.
     Folder(PathBuf),
+    /// A copy of Office-Home, whatever its folders are called, with the published labels.
+    OfficeHome(PathBuf),
 }
 
 impl DataSource {
-    /// A short name for folders and tables: `mini`, or the folder's own name.
+    /// A short name for folders and tables: `mini`, `office-home`, or the folder's own name.
     pub fn short_name(&self) -> String {
         match self {
             Self::Mini => "mini".into(),
+            Self::OfficeHome(_) => "office-home".into(),
             Self::Folder(path) => path
                 .canonicalize()
                 .unwrap_or_else(|_| path.clone())
@@ -40,8 +43,11 @@ impl FromStr for DataSource {
         match text.split_once(':') {
             None if text == "mini" => Ok(Self::Mini),
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
-            _ => Err(complain("mini or folder:PATH", format!("'{text}'"))
-                .advice("write mini, or folder: followed by the folder that holds the domains")
+            Some(("office-home", path)) if !path.is_empty() => Ok(Self::OfficeHome(path.into())),
+            _ => Err(complain("mini, folder:PATH or office-home:PATH", format!("'{text}'"))
+                .advice(
+                    "write mini, or folder: or office-home: followed by the folder that holds the domains",
+                )
                 .into()),
         }
     }
@@ -66,6 +72,7 @@ impl fmt::Display for DataSource {
         match self {
             Self::Mini => f.write_str("mini"),
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
+            Self::OfficeHome(path) => write!(f, "office-home:{}", path.display()),
         }
     }
 }

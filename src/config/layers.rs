@@ -35,7 +35,7 @@ pub struct Overlay(ArgMatches);
 impl Overlay {
     /// The preset, overlaid by the file (if any), overlaid by these flags; checked.
     ///
-    /// Without a preset, `mini` data gets the preset `mini` and a folder gets `office-home`.
+    /// Without a preset, `mini` data gets the preset `mini` and everything on disk gets `office-home`.
     ///
     /// # Errors
     /// If the file cannot be read, a key is unknown (the nearest is named), or a value cannot be meant.
@@ -44,7 +44,7 @@ impl Overlay {
             Some(preset) => preset,
             None => match self.over_layers(RunConfig::mini(), file)?.data {
                 DataSource::Mini => Preset::Mini,
-                DataSource::Folder(_) => Preset::OfficeHome,
+                _ => Preset::OfficeHome,
             },
         };
         let config = self.over_layers(preset.config(), file)?;

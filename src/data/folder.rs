@@ -2,59 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use image::RgbImage;
-use rayon::prelude::*;
+pub use crate::data::picture_files::{Options, check};
 
+use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
 use crate::data::class_folders::{ClassFolders, list};
-use crate::data::dataset::{Domain, Pictures, Task};
-use crate::data::decode::decode_file;
+use crate::data::dataset::{Domain, Task};
+use crate::data::listed::some_of;
 use crate::data::names::{find_task, task_name};
-use crate::error::{Error, Result, complain};
-
-/// At most this many names are listed in one remark or message.
-const MOST_LISTED: usize = 20;
-
-/// How to read a folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Decode every picture once at the start, and leave out those that cannot be decoded, named and counted in
-    /// [`Task::remarks`]. Otherwise such a picture is an error when its turn comes.
-    pub skip_bad_images: bool,
-    /// The colour to put under transparent pictures; `None` as in [`crate::data::decode::decode`].
-    pub background: Option<[u8; 3]>,
-}
-
-/// The pictures of one domain on disk; nothing is decoded before it is asked for.
-#[derive(Clone, Debug)]
-pub struct FolderPictures {
-    files: Vec<(PathBuf, u32)>,
-    background: Option<[u8; 3]>,
-}
-
-impl Pictures for FolderPictures {
-    fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.files[index].0.display().to_string()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.files[index].1
-    }
-
-    fn decode(&self, index: usize) -> Result<RgbImage> {
-        decode_file(&self.files[index].0, self.background).map_err(|error| match error {
-            Error::Input(complaint) => complaint
-                .advice("replace or delete this file, or add --skip-bad-images to leave such files out")
-                .into(),
-            other => other,
-        })
-    }
-}
+use crate::data::picture_files::PictureFiles;
+use crate::error::{Result, complain};
 
 /// The names of the domains in `folder`, sorted: its subfolders, hidden ones left out.
 ///
@@ -128,13 +85,12 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
     }
 
     let mut load = |index: usize, found: ClassFolders| -> Result<Domain> {
-        let name = names[index].clone();
-        let mut pictures =
-            FolderPictures { files: files_with_labels(found, &classes), background: options.background };
-        if options.skip_bad_images {
-            remarks.extend(leave_out_bad(&mut pictures, &name)?);
-        }
-        Ok(Domain { name, pictures: Arc::new(pictures) })
+        let files = files_with_labels(found, &classes);
+        PictureFiles { files, background: options.background }.into_domain(
+            &names[index],
+            options,
+            &mut remarks,
+        )
     };
     Ok(Task {
         name: task_name((source, target), &names),
@@ -145,37 +101,34 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
     })
 }
 
-/// Decodes every picture once, on all cores; returns those that fail, by index, with the reason.
-pub fn check(pictures: &dyn Pictures) -> Vec<(usize, Error)> {
-    (0..pictures.len())
-        .into_par_iter()
-        .filter_map(|index| Some((index, pictures.decode(index).err()?)))
-        .collect()
-}
-
-/// Takes out what [`check`] found; returns the remark about it, if there is one to make.
-fn leave_out_bad(pictures: &mut FolderPictures, domain: &str) -> Result<Option<String>> {
-    let bad = check(pictures);
-    if bad.is_empty() {
-        return Ok(None);
-    }
-    let all = pictures.len();
-    let reasons = bad.iter().take(MOST_LISTED).map(|(_, error)| {
-        let message = error.to_string();
-        format!("\n  {}", message.lines().next().unwrap_or_default())
-    });
-    let mut remark = format!("{domain}: left out {} of {all} pictures, which cannot be decoded:", bad.len());
-    remark.extend(reasons);
-    if bad.len() > MOST_LISTED {
-        remark.push_str(&format!("\n  and {} more", bad.len() - MOST_LISTED));
-    }
-    if bad.len() == all {
-        return Err(complain(format!("a picture in the domain {domain} that can be decoded"), remark).into());
-    }
-    let bad: BTreeSet<usize> = bad.into_iter().map(|(index, _)| index).collect();
-    let mut index = 0..;
-    pictures.files.retain(|_| index.next().is_none_or(|index| !bad.contains(&index)));
-    Ok(Some(remark))
+/// Counts and decodes every picture in `folder`; a picture or a folder that stands where no class expects it is extra.
+///
+/// # Errors
+/// As [`domains`], or if a class folder is empty.
+pub fn check_all(folder: &Path) -> Result<Vec<DomainCheck>> {
+    let names = domains(folder)?;
+    let read = |name: &String| ClassFolders::read(&folder.join(name));
+    let found = names.iter().map(read).collect::<Result<Vec<ClassFolders>>>()?;
+    let union: BTreeSet<&String> = found.iter().flat_map(|domain| domain.classes.keys()).collect();
+    let classes: Vec<String> = union.into_iter().cloned().collect();
+    let check = |(name, domain): (&String, ClassFolders)| {
+        let count = |class: &String| ClassCheck {
+            class: class.clone(),
+            expected: None,
+            found: domain.classes.get(class).map_or(0, Vec::len),
+        };
+        let extra = domain.misplaced.iter().map(|file| Finding { file: file.clone(), wrong: Wrong::Extra });
+        let mut check = DomainCheck {
+            name: name.clone(),
+            place: Some(folder.join(name)),
+            classes: classes.iter().map(count).collect(),
+            findings: extra.collect(),
+        };
+        let files = files_with_labels(domain, &classes);
+        check.decode_all(&PictureFiles { files, background: None });
+        check
+    };
+    Ok(names.iter().zip(found).map(check).collect())
 }
 
 /// The files in the order of class and name; `classes` is sorted and contains all of `found`'s.
@@ -185,14 +138,4 @@ fn files_with_labels(found: ClassFolders, classes: &[String]) -> Vec<(PathBuf, u
         files.extend(found.classes.get(class).into_iter().flatten().map(|file| (file.clone(), label)));
     }
     files
-}
-
-/// The names, separated by commas; the first ones if there are many.
-fn some_of<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-    let listed = names[..names.len().min(MOST_LISTED)].join(", ");
-    match names.len().saturating_sub(MOST_LISTED) {
-        0 => listed,
-        more => format!("{listed} and {more} more"),
-    }
 }

@@ -1,14 +1,17 @@
 //! What comes in: labelled pictures of two domains, made into batches.
 
 pub mod batches;
+pub mod check;
 pub(crate) mod class_folders;
 pub mod dataset;
 pub mod decode;
 pub mod folder;
+mod listed;
 pub mod mini_home;
 pub mod names;
 mod normalise;
 pub mod office_home;
+pub mod picture_files;
 mod prefetch;
 pub mod resize;
 pub mod transform;

@@ -10,9 +10,11 @@ use super::record::Record;
 use super::run::{RunFolder, checkpoint_name, read_metrics};
 use super::trainer::{Summary, Trainer};
 use crate::config::{Baseline, DataSource, RunConfig, Weights};
+use crate::data::check::DomainCheck;
 use crate::data::dataset::Task;
+use crate::data::picture_files::Options;
 use crate::data::transform::Transform;
-use crate::data::{folder, mini_home};
+use crate::data::{folder, mini_home, office_home};
 use crate::device::DeviceChoice;
 use crate::error::{Result, complain};
 use crate::method::Method;
@@ -154,15 +156,14 @@ pub fn transform(config: &RunConfig) -> Transform {
 /// # Errors
 /// If the data or a domain is absent.
 pub fn open_task(config: &RunConfig) -> Result<Task> {
+    let options = Options {
+        skip_bad_images: config.skip_bad_images,
+        background: config.background.map(|colour| colour.0),
+    };
     match &config.data {
         DataSource::Mini => mini_home::task(&config.task, &mini_home::Options::default()),
-        DataSource::Folder(path) => {
-            let options = folder::Options {
-                skip_bad_images: config.skip_bad_images,
-                background: config.background.map(|colour| colour.0),
-            };
-            folder::task(path, &config.task, &options)
-        }
+        DataSource::Folder(path) => folder::task(path, &config.task, &options),
+        DataSource::OfficeHome(path) => office_home::on_disk::task(path, &config.task, &options),
     }
 }
 
@@ -174,6 +175,21 @@ pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
     match data {
         DataSource::Mini => Ok(mini_home::domain_names()),
         DataSource::Folder(path) => folder::domains(path),
+        DataSource::OfficeHome(_) => Ok(office_home::on_disk::domains()),
+    }
+}
+
+/// Counts and decodes every picture of a data set on disk, and names each file that is missing, extra or unreadable.
+///
+/// # Errors
+/// If there is no such data set, or it has no pictures on disk.
+pub fn check_data(data: &DataSource) -> Result<Vec<DomainCheck>> {
+    match data {
+        DataSource::Mini => Err(complain("pictures on disk to check", "mini, whose pictures are drawn")
+            .advice("name a folder: office-home:PATH or folder:PATH")
+            .into()),
+        DataSource::Folder(path) => folder::check_all(path),
+        DataSource::OfficeHome(path) => office_home::on_disk::check(path),
     }
 }
 
