@@ -26,11 +26,12 @@ pub use layers::{Overlay, Preset};
 // The docs are also the help texts of the flags, where brackets and angles mean themselves.
 #[allow(rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
 pub struct RunConfig {
-    /// Pictures: `mini` (rendered by seed, nothing to download), `office-home:PATH` (any copy of Office-Home) or
-    /// `folder:PATH` with PATH/<domain>/<class>/<picture>.
+    /// Pictures: `mini` (rendered by seed, nothing to download), `office-home:PATH` (any copy of Office-Home),
+    /// `folder:PATH` with PATH/<domain>/<class>/<picture>, or `lists:DIR` with DIR/<domain>.txt of `path label` lines, whose
+    /// paths start from DIR, or from IMAGES in `lists:DIR@IMAGES`.
     #[arg(long, help_heading = "What to train")]
     pub data: DataSource,
-    /// Source and target domain, as in `Ar-Pr`: names of the domains, or their beginnings.
+    /// Source and target domain, as in `Ar-Pr`: names of the domains, or their beginnings; several sources as in `Ar+Cl-Pr`.
     #[arg(long, help_heading = "What to train")]
     pub task: String,
     /// What is trained.

@@ -43,6 +43,7 @@ struct List {
 Examples:
   toalign data check office-home:OfficeHomeDataset_10072016
   toalign data check folder:pictures
+  toalign data check lists:dataset_map/domainnet@domainnet
 The exit code is 0 if nothing is wrong, else 1.")]
 struct Check {
     /// The data set, as --data has it.

@@ -19,6 +19,13 @@ pub enum DataSource {
     Folder(PathBuf),
     /// A copy of Office-Home, whatever its folders are called, with the published labels.
     OfficeHome(PathBuf),
+    /// A folder of published lists, `path label` in each line, one for each domain.
+    Lists {
+        /// The folder of the lists.
+        lists: PathBuf,
+        /// The folder that their paths start from; the folder of the lists if there is none.
+        images: Option<PathBuf>,
+    },
 }
 
 impl DataSource {
@@ -27,7 +34,7 @@ impl DataSource {
         match self {
             Self::Mini => "mini".into(),
             Self::OfficeHome(_) => "office-home".into(),
-            Self::Folder(path) => path
+            Self::Folder(path) | Self::Lists { lists: path, .. } => path
                 .canonicalize()
                 .unwrap_or_else(|_| path.clone())
                 .file_name()
@@ -44,11 +51,18 @@ impl FromStr for DataSource {
             None if text == "mini" => Ok(Self::Mini),
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
             Some(("office-home", path)) if !path.is_empty() => Ok(Self::OfficeHome(path.into())),
-            _ => Err(complain("mini, folder:PATH or office-home:PATH", format!("'{text}'"))
-                .advice(
-                    "write mini, or folder: or office-home: followed by the folder that holds the domains",
-                )
-                .into()),
+            Some(("lists", path)) if !path.is_empty() => Ok(match path.rsplit_once('@') {
+                Some((lists, images)) if !lists.is_empty() && !images.is_empty() => {
+                    Self::Lists { lists: lists.into(), images: Some(images.into()) }
+                }
+                _ => Self::Lists { lists: path.into(), images: None },
+            }),
+            _ => Err(complain(
+                "mini, office-home:PATH, folder:PATH, lists:DIR or lists:DIR@IMAGES",
+                format!("'{text}'"),
+            )
+            .advice("write mini, or one of the others with the folder that holds the domains or their lists")
+            .into()),
         }
     }
 }
@@ -73,6 +87,10 @@ impl fmt::Display for DataSource {
             Self::Mini => f.write_str("mini"),
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
             Self::OfficeHome(path) => write!(f, "office-home:{}", path.display()),
+            Self::Lists { lists, images: None } => write!(f, "lists:{}", lists.display()),
+            Self::Lists { lists, images: Some(images) } => {
+                write!(f, "lists:{}@{}", lists.display(), images.display())
+            }
         }
     }
 }

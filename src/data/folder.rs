@@ -7,7 +7,8 @@ pub use crate::data::picture_files::{Options, check};
 
 use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
 use crate::data::class_folders::{ClassFolders, list};
-use crate::data::dataset::{Domain, Task};
+use crate::data::dataset::Task;
+use crate::data::joined::join;
 use crate::data::listed::some_of;
 use crate::data::names::{find_task, task_name};
 use crate::data::picture_files::PictureFiles;
@@ -34,9 +35,9 @@ pub fn domains(folder: &Path) -> Result<Vec<String>> {
         .into())
 }
 
-/// The task `SOURCE-TARGET` on the pictures in `folder`; see [`find_task`] for how the two domains may be written.
+/// The task `SOURCE-TARGET` on the pictures in `folder`; see [`find_task`] for how the domains may be written.
 ///
-/// Classes are the union over both domains, matched by name and sorted. The pictures are in the order of class and
+/// Classes are the union over all domains, matched by name and sorted. The pictures are in the order of class and
 /// file name, on every machine. What is lopsided or was left out stands in [`Task::remarks`].
 ///
 /// # Errors
@@ -44,23 +45,63 @@ pub fn domains(folder: &Path) -> Result<Vec<String>> {
 /// `skip_bad_images`, no picture of a domain is left.
 pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Task> {
     let names = domains(folder)?;
-    let (source, target) = find_task(source_target, &names)?;
-    let source_classes = ClassFolders::read(&folder.join(&names[source]))?;
-    let target_classes = ClassFolders::read(&folder.join(&names[target]))?;
-    let union: BTreeSet<&String> =
-        source_classes.classes.keys().chain(target_classes.classes.keys()).collect();
-    let classes: Vec<String> = union.into_iter().cloned().collect();
+    let (sources, target) = find_task(source_target, &names)?;
+    let read = |&index: &usize| Ok((names[index].as_str(), ClassFolders::read(&folder.join(&names[index]))?));
+    let source_classes = sources.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let target_classes = vec![read(&target)?];
 
+    let sides = [&source_classes, &target_classes].map(|side| Side::of(side));
+    let classes: Vec<String> =
+        sides[0].classes.union(&sides[1].classes).map(|name| name.to_string()).collect();
     let mut remarks = Vec::new();
-    let both = [(&names[source], &source_classes), (&names[target], &target_classes)];
-    for ((name, own), (other_name, other)) in [(both[0], both[1]), (both[1], both[0])] {
-        let lacking: Vec<&String> =
-            other.classes.keys().filter(|class| !own.classes.contains_key(*class)).collect();
+    for (own, other) in [(&sides[0], &sides[1]), (&sides[1], &sides[0])] {
+        remarks.extend(own.remarks(other, folder)?);
+    }
+
+    let mut load = |(name, found): (&str, ClassFolders)| {
+        let files = files_with_labels(found, &classes);
+        PictureFiles { files, background: options.background }.into_domain(name, options, &mut remarks)
+    };
+    let source = join(source_classes.into_iter().map(&mut load).collect::<Result<_>>()?);
+    let target_pictures = join(target_classes.into_iter().map(&mut load).collect::<Result<_>>()?);
+    Ok(Task {
+        name: task_name(&sources, target, &names),
+        source_test: source.clone(),
+        target_test: target_pictures.clone(),
+        source,
+        target: target_pictures,
+        classes,
+        remarks,
+    })
+}
+
+/// The sources, or the target: what they have together.
+struct Side<'a> {
+    name: String,
+    classes: BTreeSet<&'a str>,
+    /// How many files and folders each domain has that are no picture in a class folder.
+    ignored: Vec<(&'a str, usize)>,
+}
+
+impl<'a> Side<'a> {
+    fn of(domains: &'a [(&'a str, ClassFolders)]) -> Self {
+        Self {
+            name: domains.iter().map(|(name, _)| *name).collect::<Vec<_>>().join("+"),
+            classes: domains.iter().flat_map(|(_, found)| found.classes.keys().map(String::as_str)).collect(),
+            ignored: domains.iter().map(|(name, found)| (*name, found.ignored)).collect(),
+        }
+    }
+
+    fn remarks(&self, other: &Self, folder: &Path) -> Result<Vec<String>> {
+        let mut remarks = Vec::new();
+        let lacking: Vec<&&str> = other.classes.difference(&self.classes).collect();
         if lacking.len() == other.classes.len() {
             let found = format!(
-                "{} in {name} and {} in {other_name}",
-                some_of(own.classes.keys()),
-                some_of(other.classes.keys())
+                "{} in {} and {} in {}",
+                some_of(&self.classes),
+                self.name,
+                some_of(&other.classes),
+                other.name
             );
             return Err(complain("class folders of the same name in both domains", found)
                 .at(folder.display())
@@ -69,36 +110,23 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
         }
         if !lacking.is_empty() {
             remarks.push(format!(
-                "{name} lacks {} of the {} classes of {other_name}: {}",
+                "{} lacks {} of the {} classes of {}: {}",
+                self.name,
                 lacking.len(),
                 other.classes.len(),
+                other.name,
                 some_of(lacking)
             ));
         }
-        if own.ignored > 0 {
-            let what = match own.ignored {
+        for (name, ignored) in self.ignored.iter().filter(|(_, ignored)| *ignored > 0) {
+            let what = match ignored {
                 1 => "1 file or folder that is".to_owned(),
                 many => format!("{many} files or folders that are"),
             };
             remarks.push(format!("{name}: ignored {what} no picture in a class folder"));
         }
+        Ok(remarks)
     }
-
-    let mut load = |index: usize, found: ClassFolders| -> Result<Domain> {
-        let files = files_with_labels(found, &classes);
-        PictureFiles { files, background: options.background }.into_domain(
-            &names[index],
-            options,
-            &mut remarks,
-        )
-    };
-    Ok(Task {
-        name: task_name((source, target), &names),
-        source: load(source, source_classes)?,
-        target: load(target, target_classes)?,
-        classes,
-        remarks,
-    })
 }
 
 /// Counts and decodes every picture in `folder`; a picture or a folder that stands where no class expects it is extra.

@@ -12,6 +12,7 @@ use super::trainer::{Summary, Trainer};
 use crate::config::{Baseline, DataSource, RunConfig, Weights};
 use crate::data::check::DomainCheck;
 use crate::data::dataset::Task;
+use crate::data::lists::Lists;
 use crate::data::picture_files::Options;
 use crate::data::transform::Transform;
 use crate::data::{folder, mini_home, office_home};
@@ -164,6 +165,7 @@ pub fn open_task(config: &RunConfig) -> Result<Task> {
         DataSource::Mini => mini_home::task(&config.task, &mini_home::Options::default()),
         DataSource::Folder(path) => folder::task(path, &config.task, &options),
         DataSource::OfficeHome(path) => office_home::on_disk::task(path, &config.task, &options),
+        DataSource::Lists { lists, images } => listed(lists, images).task(&config.task, &options),
     }
 }
 
@@ -176,7 +178,12 @@ pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
         DataSource::Mini => Ok(mini_home::domain_names()),
         DataSource::Folder(path) => folder::domains(path),
         DataSource::OfficeHome(_) => Ok(office_home::on_disk::domains()),
+        DataSource::Lists { lists, images } => listed(lists, images).domains(),
     }
+}
+
+fn listed<'a>(folder: &'a Path, images: &'a Option<PathBuf>) -> Lists<'a> {
+    Lists { folder, images: images.as_deref() }
 }
 
 /// Counts and decodes every picture of a data set on disk, and names each file that is missing, extra or unreadable.
@@ -186,10 +193,11 @@ pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
 pub fn check_data(data: &DataSource) -> Result<Vec<DomainCheck>> {
     match data {
         DataSource::Mini => Err(complain("pictures on disk to check", "mini, whose pictures are drawn")
-            .advice("name a folder: office-home:PATH or folder:PATH")
+            .advice("name a data set on disk: office-home:PATH, folder:PATH or lists:DIR")
             .into()),
         DataSource::Folder(path) => folder::check_all(path),
         DataSource::OfficeHome(path) => office_home::on_disk::check(path),
+        DataSource::Lists { lists, images } => listed(lists, images).check(),
     }
 }
 

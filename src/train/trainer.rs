@@ -207,7 +207,7 @@ impl<'a> Trainer<'a> {
             let transform = transform(self.config);
             evaluate(self.model, domain, &transform, self.config.test_batch_size)
         };
-        let (source, target) = (test(&self.task.source)?, test(&self.task.target)?);
+        let (source, target) = (test(&self.task.source_test)?, test(&self.task.target_test)?);
         let better = self.progress.tested(target.accuracy);
         let best = self.progress.best.unwrap_or(Best { accuracy: target.accuracy, step: self.progress.step });
         let seconds = start.elapsed().as_secs_f64();

@@ -7,6 +7,7 @@ use super::{ClassCounts, DOMAINS, classes};
 use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
 use crate::data::class_folders::list;
 use crate::data::dataset::{Domain, Task};
+use crate::data::joined::join;
 use crate::data::names::{find_task, task_name};
 use crate::data::picture_files::{Options, PictureFiles};
 use crate::error::{Result, complain};
@@ -28,7 +29,7 @@ pub fn domains() -> Vec<String> {
 /// If `folder` and the folders in it have no such domain, a domain or a class has two folders, or there is no picture.
 pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Task> {
     let names = domains();
-    let (source, target) = find_task(source_target, &names)?;
+    let (sources, target) = find_task(source_target, &names)?;
     let classes = classes()?;
     let found = DomainFolders::find(folder)?;
     let mut remarks = Vec::new();
@@ -51,10 +52,14 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
             &mut remarks,
         )
     };
+    let source = join(sources.iter().map(|&source| load(source)).collect::<Result<_>>()?);
+    let target_pictures = load(target)?;
     Ok(Task {
-        name: task_name((source, target), &names),
-        source: load(source)?,
-        target: load(target)?,
+        name: task_name(&sources, target, &names),
+        source_test: source.clone(),
+        target_test: target_pictures.clone(),
+        source,
+        target: target_pictures,
         classes: classes.iter().map(|class| class.class.clone()).collect(),
         remarks,
     })
