@@ -22,6 +22,7 @@ impl RunConfig {
             ("log_every", self.log_every),
             ("checkpoint_every", self.checkpoint_every),
             ("batch_size", self.batch_size),
+            ("target_batch_size", self.target_batch()),
             ("test_batch_size", self.test_batch_size),
             ("resize", self.resize),
             ("crop", self.crop),

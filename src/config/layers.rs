@@ -16,6 +16,10 @@ pub enum Preset {
     Mini,
     /// The paper's setting: pictures of 224×224, ResNet-50
     OfficeHome,
+    /// The slides' rerun of the paper: HDA+ToAlign with 15 pictures of each domain per step
+    Slides,
+    /// The paper's setting for several sources: ResNet-101, 80 + 16 pictures, 50,000 steps
+    DomainNet,
 }
 
 impl Preset {
@@ -24,6 +28,8 @@ impl Preset {
         match self {
             Self::Mini => RunConfig::mini(),
             Self::OfficeHome => RunConfig::office_home(),
+            Self::Slides => RunConfig::slides(),
+            Self::DomainNet => RunConfig::domain_net(),
         }
     }
 }
@@ -236,7 +242,9 @@ mod tests {
 
     #[test]
     fn a_written_configuration_reads_as_itself() {
-        for config in [RunConfig::mini(), RunConfig::office_home()] {
+        for config in
+            [RunConfig::mini(), RunConfig::office_home(), RunConfig::slides(), RunConfig::domain_net()]
+        {
             let text = config.to_toml().unwrap();
             assert_eq!(config.overlaid_by(&text, Path::new("config.toml")).unwrap(), config);
         }

@@ -59,7 +59,8 @@ impl Session {
         config.validate()?;
         let task = open_task(&config)?;
         let config = RunConfig { task: task.name.clone(), ..config };
-        let model = make_model(&config, task.classes.len())?;
+        let sources = task.source.pictures.parts().len();
+        let model = make_model_for(sources, &config, task.classes.len())?;
         load_initial_weights(&model, &config)?;
         Ok(Self { method: make_method(&config), config, task, model })
     }
@@ -128,7 +129,9 @@ impl Trained {
         let mut header = checkpoint.header.clone();
         header.config.device = device;
         header.config.validate()?;
-        let model = make_model(&header.config, header.classes.len())?;
+        // One source or several: only the discriminator differs, and its last bias says how.
+        let outputs = checkpoint.tensors.get("d_net.ad_layer3.bias").map_or(1, |bias| bias.elem_count());
+        let model = make_model_for(outputs, &header.config, header.classes.len())?;
         checkpoint.load_into(&model.parameters())?;
         Ok(Self { header, model, checkpoint })
     }
@@ -218,11 +221,19 @@ pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
     }
 }
 
-/// The model that the method needs, with random initial values, on the device of the configuration.
+/// The model that the method needs for one source, with random initial values, on the device of the configuration.
 ///
 /// # Errors
 /// If there is no such device, or no room on it.
 pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
+    make_model_for(1, config, classes)
+}
+
+/// As [`make_model`], for so many source domains.
+///
+/// # Errors
+/// If there is no such device, or no room on it.
+pub fn make_model_for(sources: usize, config: &RunConfig, classes: usize) -> Result<Model> {
     let method = make_method(config);
     let spec = ModelSpec {
         backbone: config.backbone,
@@ -233,7 +244,7 @@ pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
         dropout: config.dropout,
         dtype: DType::F32,
     };
-    Model::new(&spec, config.seed)?.to_device(&config.device.open()?)
+    Model::for_sources(sources, &spec, config.seed)?.to_device(&config.device.open()?)
 }
 
 /// Sets the backbone to the weights that the run starts from.

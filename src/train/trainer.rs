@@ -236,11 +236,11 @@ impl<'a> Trainer<'a> {
 
     fn loaders(&self) -> Result<Loaders> {
         let config = self.config;
-        let loader = |domain: &Domain, stream: &str| {
+        let loader = |domain: &Domain, batch_size: usize, stream: &str| {
             BatchLoader::new(
                 domain.clone(),
                 transform(config),
-                config.batch_size,
+                batch_size,
                 config.seed,
                 stream,
                 self.progress.step,
@@ -249,8 +249,10 @@ impl<'a> Trainer<'a> {
         };
         let uses_target = self.method.uses_target();
         Ok(Loaders {
-            source: loader(&self.task.source, "source")?,
-            target: uses_target.then(|| loader(&self.task.target, "target")).transpose()?,
+            source: loader(&self.task.source, config.batch_size, "source")?,
+            target: uses_target
+                .then(|| loader(&self.task.target, config.target_batch(), "target"))
+                .transpose()?,
         })
     }
 
