@@ -333,7 +333,16 @@ fn train(root: &Path, task: &str) -> Vec<String> {
         "--weights",
         "none",
     ];
-    let sizes = ["--batch-size", "6", "--target-batch-size", "3", "--discriminator-hidden", "8"];
+    let sizes = [
+        "--batch-size",
+        "6",
+        "--target-batch-size",
+        "3",
+        "--discriminator-hidden",
+        "8",
+        "--source-test-pictures",
+        "2",
+    ];
     [&arguments[..], &length, &sizes].concat().into_iter().map(str::to_owned).collect()
 }
 
@@ -378,7 +387,7 @@ fn a_run_from_two_sources_resumes_to_the_bit() {
     let output = toalign(place.path(), &["eval", "--run", &at]);
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        table.contains("Art+Photo (source)        12 ") && table.contains("Real (target)              9 "),
+        table.contains("Art+Photo (source)         4 ") && table.contains("Real (target)              9 "),
         "{table}"
     );
     let output = toalign(place.path(), &["predict", "toy3x3/Real/class0/00000.png", "--run", &at]);
@@ -403,6 +412,7 @@ fn stop_after_two_steps(root: &Path, run: &Path, place: &Path) {
         batch_size: 6,
         target_batch_size: Some(3),
         discriminator_hidden: 8,
+        source_test_pictures: Some(2),
         ..RunConfig::mini()
     };
     let outcome = Session::new(config)
@@ -417,6 +427,7 @@ fn the_published_numbers_are_presets() {
     let domain_net = Preset::DomainNet.config();
     assert_eq!((domain_net.batch_size, domain_net.target_batch(), domain_net.steps), (80, 16, 50_000));
     assert_eq!((domain_net.learning_rate, domain_net.test_every), (3e-4, 2000));
+    assert_eq!(domain_net.source_test_pictures, Some(2000));
     assert_eq!(domain_net.backbone, BackboneKind::ResNet101);
     let slides = Preset::Slides.config();
     assert_eq!(

@@ -24,6 +24,7 @@ impl RunConfig {
             ("batch_size", self.batch_size),
             ("target_batch_size", self.target_batch()),
             ("test_batch_size", self.test_batch_size),
+            ("source_test_pictures", self.source_test_pictures.unwrap_or(1)),
             ("resize", self.resize),
             ("crop", self.crop),
             ("workers", self.workers),

@@ -17,5 +17,6 @@ pub mod office_home;
 pub mod picture_files;
 mod prefetch;
 pub mod resize;
+pub mod thinned;
 pub mod transform;
 mod window;

@@ -273,7 +273,8 @@ mod tests {
         let plus = named(&["a+b", "c++", "d"]);
         assert_eq!(find_task("a+b-d", &plus).unwrap(), (vec![0], 2));
         assert_eq!(find_task("c++-d", &plus).unwrap(), (vec![1], 2));
-        assert_eq!(find_task("a+b+d-c", &plus).map_err(|error| error.to_string()).is_err(), true);
+        let message = find_task("a+b+d-c", &plus).unwrap_err().to_string();
+        assert!(message.contains("expected a domain of a+b, c++, d, found 'b'"), "{message}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::data::check::DomainCheck;
 use crate::data::dataset::Task;
 use crate::data::lists::Lists;
 use crate::data::picture_files::Options;
+use crate::data::thinned::thin;
 use crate::data::transform::Transform;
 use crate::data::{folder, mini_home, office_home};
 use crate::device::DeviceChoice;
@@ -155,7 +156,7 @@ pub fn transform(config: &RunConfig) -> Transform {
     }
 }
 
-/// The pictures of both domains.
+/// The pictures of all domains.
 ///
 /// # Errors
 /// If the data or a domain is absent.
@@ -164,12 +165,17 @@ pub fn open_task(config: &RunConfig) -> Result<Task> {
         skip_bad_images: config.skip_bad_images,
         background: config.background.map(|colour| colour.0),
     };
-    match &config.data {
+    let task = match &config.data {
         DataSource::Mini => mini_home::task(&config.task, &mini_home::Options::default()),
         DataSource::Folder(path) => folder::task(path, &config.task, &options),
         DataSource::OfficeHome(path) => office_home::on_disk::task(path, &config.task, &options),
         DataSource::Lists { lists, images } => listed(lists, images).task(&config.task, &options),
-    }
+    }?;
+    let source_test = match config.source_test_pictures {
+        Some(most) => thin(&task.source_test, most),
+        None => task.source_test,
+    };
+    Ok(Task { source_test, ..task })
 }
 
 /// The names of the domains of a data set.
