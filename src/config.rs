@@ -26,10 +26,12 @@ pub use layers::{Overlay, Preset};
 // The docs are also the help texts of the flags, where brackets and angles mean themselves.
 #[allow(rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
 pub struct RunConfig {
-    /// Pictures: `mini` (rendered by seed, nothing to download) or `folder:PATH` with PATH/<domain>/<class>/<picture>.
+    /// Pictures: `mini` (rendered by seed, nothing to download), `office-home:PATH` (any copy of Office-Home),
+    /// `folder:PATH` with PATH/<domain>/<class>/<picture>, or `lists:DIR` with DIR/<domain>.txt of `path label` lines, whose
+    /// paths start from DIR, or from IMAGES in `lists:DIR@IMAGES`.
     #[arg(long, help_heading = "What to train")]
     pub data: DataSource,
-    /// Source and target domain, as in `Ar-Pr`: names of the domains, or their beginnings.
+    /// Source and target domain, as in `Ar-Pr`: names of the domains, or their beginnings; several sources as in `Ar+Cl-Pr`.
     #[arg(long, help_heading = "What to train")]
     pub task: String,
     /// What is trained.
@@ -59,12 +61,20 @@ pub struct RunConfig {
     #[arg(long, help_heading = "Length")]
     pub checkpoint_every: usize,
 
-    /// Pictures of each domain per step [published: 36; mini: 32].
+    /// Pictures of each domain per step, of several sources together [published: 36; mini: 32].
     #[arg(long, help_heading = "Data")]
     pub batch_size: usize,
+    /// Pictures of the target per step [default: batch_size; published for DomainNet: 16 with 80 of the sources].
+    #[arg(long, help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_batch_size: Option<usize>,
     /// Pictures per batch in tests [published: 36; mini: 60].
     #[arg(long, help_heading = "Data")]
     pub test_batch_size: usize,
+    /// At most this many pictures of each source in tests, evenly spaced [default: all; published for DomainNet: 2000].
+    #[arg(long, help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_test_pictures: Option<usize>,
     /// Side in pixels to which pictures are resized, aspect ratio not kept [published: 256; mini: 40].
     #[arg(long, help_heading = "Data")]
     pub resize: usize,
@@ -160,7 +170,9 @@ impl RunConfig {
             log_every: 50,
             checkpoint_every: 500,
             batch_size: 36,
+            target_batch_size: None,
             test_batch_size: 36,
+            source_test_pictures: None,
             resize: 256,
             pad: 0,
             crop: 224,
@@ -210,6 +222,33 @@ impl RunConfig {
         }
     }
 
+    /// The setting of the slides' rerun (28 and 29 March 2023), as their logs and tables have it: the published code with
+    /// ToAlign on HDA, seed 123 and 8,000 steps, but 15 pictures of each domain, in tests too (the log of Clipart → Art
+    /// counts 291 batches of the 4,365 pictures of Clipart; an earlier one, of Art → Product, tests by 36).
+    ///
+    /// The slides' γ = 5e-4 is not in it: that is the weight decay of the code that they ran, whose γ is 10.
+    pub fn slides() -> Self {
+        Self { toalign: true, batch_size: 15, test_batch_size: 15, ..Self::office_home() }
+    }
+
+    /// The paper's setting for several sources on DomainNet, as the published code has it: ResNet-101, 80 pictures of the
+    /// sources and 16 of the target in each of 50,000 steps, tests on 2,000 pictures of each source and all of the target.
+    pub fn domain_net() -> Self {
+        Self {
+            data: DataSource::Lists { lists: "domainnet".into(), images: None },
+            task: "clipart+infograph+painting+quickdraw+real-sketch".into(),
+            steps: 50_000,
+            test_every: 2000,
+            checkpoint_every: 2000,
+            batch_size: 80,
+            target_batch_size: Some(16),
+            source_test_pictures: Some(2000),
+            backbone: BackboneKind::ResNet101,
+            learning_rate: 3e-4,
+            ..Self::office_home()
+        }
+    }
+
     /// The method's name as reports and folders write it, such as `hda+toalign`.
     pub fn method_name(&self) -> String {
         let toalign = if self.toalign { "+toalign" } else { "" };
@@ -234,6 +273,11 @@ impl RunConfig {
             complain(format!("a method of {}", known.join(", ")), format!("'{name}'")).advice(advice)
         })?;
         Ok(Self { method, toalign, ..self.clone() })
+    }
+
+    /// Pictures of the target per step: as set, or as many as of the source.
+    pub fn target_batch(&self) -> usize {
+        self.target_batch_size.unwrap_or(self.batch_size)
     }
 
     /// Whether the alignment loss weighs samples by their entropy: as set, or as published for this method.

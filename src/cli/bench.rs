@@ -44,7 +44,7 @@ pub struct Bench {
     /// Steps to measure, after one that is not counted.
     #[arg(long, default_value_t = 5)]
     steps: usize,
-    /// Pictures to read: `mini` or `folder:PATH`; without it they are noise that is already in memory.
+    /// Pictures to read, as `toalign train` has them; without it they are noise that is already in memory.
     #[arg(long)]
     data: Option<DataSource>,
     /// The task whose pictures are read.

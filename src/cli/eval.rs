@@ -67,7 +67,7 @@ impl Eval {
 
         let mut table =
             Table::new([("domain", Align::Left), ("pictures", Align::Right), ("accuracy %", Align::Right)]);
-        for (domain, part) in [(&task.source, "source"), (&task.target, "target")] {
+        for (domain, part) in [(&task.source_test, "source"), (&task.target_test, "target")] {
             let transform = transform(&config);
             let result = evaluate(&trained.model, domain, &transform, config.test_batch_size)?;
             table.push([

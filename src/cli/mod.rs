@@ -2,6 +2,7 @@
 
 mod bar;
 mod bench;
+mod data;
 mod demo;
 mod eval;
 mod predict;
@@ -46,6 +47,8 @@ enum Command {
     Predict(predict::Predict),
     /// Measure a training step here, and estimate how long a study would take
     Bench(Box<bench::Bench>),
+    /// Print the published list of a data set, or check the pictures on disk
+    Data(data::Data),
     /// Make the pretrained weights of the small backbone
     Pretrain(pretrain::Pretrain),
 }
@@ -60,6 +63,7 @@ pub fn run() -> Result<()> {
         Some(Command::Eval(eval)) => eval.run(),
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Bench(bench)) => bench.run(),
+        Some(Command::Data(data)) => data.run(),
         Some(Command::Pretrain(pretrain)) => pretrain.run(),
     }
 }

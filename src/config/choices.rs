@@ -17,14 +17,24 @@ pub enum DataSource {
     Mini,
     /// A folder of domain folders of class folders.
     Folder(PathBuf),
+    /// A copy of Office-Home, whatever its folders are called, with the published labels.
+    OfficeHome(PathBuf),
+    /// A folder of published lists, `path label` in each line, one for each domain.
+    Lists {
+        /// The folder of the lists.
+        lists: PathBuf,
+        /// The folder that their paths start from; the folder of the lists if there is none.
+        images: Option<PathBuf>,
+    },
 }
 
 impl DataSource {
-    /// A short name for folders and tables: `mini`, or the folder's own name.
+    /// A short name for folders and tables: `mini`, `office-home`, or the folder's own name.
     pub fn short_name(&self) -> String {
         match self {
             Self::Mini => "mini".into(),
-            Self::Folder(path) => path
+            Self::OfficeHome(_) => "office-home".into(),
+            Self::Folder(path) | Self::Lists { lists: path, .. } => path
                 .canonicalize()
                 .unwrap_or_else(|_| path.clone())
                 .file_name()
@@ -40,9 +50,19 @@ impl FromStr for DataSource {
         match text.split_once(':') {
             None if text == "mini" => Ok(Self::Mini),
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
-            _ => Err(complain("mini or folder:PATH", format!("'{text}'"))
-                .advice("write mini, or folder: followed by the folder that holds the domains")
-                .into()),
+            Some(("office-home", path)) if !path.is_empty() => Ok(Self::OfficeHome(path.into())),
+            Some(("lists", path)) if !path.is_empty() => Ok(match path.rsplit_once('@') {
+                Some((lists, images)) if !lists.is_empty() && !images.is_empty() => {
+                    Self::Lists { lists: lists.into(), images: Some(images.into()) }
+                }
+                _ => Self::Lists { lists: path.into(), images: None },
+            }),
+            _ => Err(complain(
+                "mini, office-home:PATH, folder:PATH, lists:DIR or lists:DIR@IMAGES",
+                format!("'{text}'"),
+            )
+            .advice("write mini, or one of the others with the folder that holds the domains or their lists")
+            .into()),
         }
     }
 }
@@ -66,6 +86,11 @@ impl fmt::Display for DataSource {
         match self {
             Self::Mini => f.write_str("mini"),
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
+            Self::OfficeHome(path) => write!(f, "office-home:{}", path.display()),
+            Self::Lists { lists, images: None } => write!(f, "lists:{}", lists.display()),
+            Self::Lists { lists, images: Some(images) } => {
+                write!(f, "lists:{}@{}", lists.display(), images.display())
+            }
         }
     }
 }

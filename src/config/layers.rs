@@ -16,6 +16,10 @@ pub enum Preset {
     Mini,
     /// The paper's setting: pictures of 224×224, ResNet-50
     OfficeHome,
+    /// The slides' rerun of the paper: HDA+ToAlign with 15 pictures of each domain per step
+    Slides,
+    /// The paper's setting for several sources: ResNet-101, 80 + 16 pictures, 50,000 steps
+    DomainNet,
 }
 
 impl Preset {
@@ -24,6 +28,8 @@ impl Preset {
         match self {
             Self::Mini => RunConfig::mini(),
             Self::OfficeHome => RunConfig::office_home(),
+            Self::Slides => RunConfig::slides(),
+            Self::DomainNet => RunConfig::domain_net(),
         }
     }
 }
@@ -35,7 +41,7 @@ pub struct Overlay(ArgMatches);
 impl Overlay {
     /// The preset, overlaid by the file (if any), overlaid by these flags; checked.
     ///
-    /// Without a preset, `mini` data gets the preset `mini` and a folder gets `office-home`.
+    /// Without a preset, `mini` data gets the preset `mini` and everything on disk gets `office-home`.
     ///
     /// # Errors
     /// If the file cannot be read, a key is unknown (the nearest is named), or a value cannot be meant.
@@ -44,7 +50,7 @@ impl Overlay {
             Some(preset) => preset,
             None => match self.over_layers(RunConfig::mini(), file)?.data {
                 DataSource::Mini => Preset::Mini,
-                DataSource::Folder(_) => Preset::OfficeHome,
+                _ => Preset::OfficeHome,
             },
         };
         let config = self.over_layers(preset.config(), file)?;
@@ -236,7 +242,9 @@ mod tests {
 
     #[test]
     fn a_written_configuration_reads_as_itself() {
-        for config in [RunConfig::mini(), RunConfig::office_home()] {
+        for config in
+            [RunConfig::mini(), RunConfig::office_home(), RunConfig::slides(), RunConfig::domain_net()]
+        {
             let text = config.to_toml().unwrap();
             assert_eq!(config.overlaid_by(&text, Path::new("config.toml")).unwrap(), config);
         }

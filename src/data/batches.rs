@@ -41,6 +41,10 @@ impl Batch {
 /// Batch number b is a function of (seed, stream, b) alone: not of the number of workers, and not of the batches before
 /// it. So a run resumes by starting at the number of the next batch. An epoch shows every picture at most once; its
 /// incomplete last batch is dropped, as by the published code.
+///
+/// Of a domain that is made of several, an epoch shows the smaller ones more than once, so that each has as many
+/// pictures in it as the largest; all are shuffled together. Which pictures come again is drawn once for the run,
+/// as in the published code for several sources.
 pub struct BatchLoader {
     batches: Prefetch<Batch>,
     batches_per_epoch: usize,
@@ -62,7 +66,8 @@ impl BatchLoader {
         workers: usize,
     ) -> Result<Self> {
         check(&domain, &transform, batch_size)?;
-        let pictures = domain.pictures.len();
+        let pool = balanced(&domain.pictures.parts(), seed, &format!("{stream}.balance"));
+        let pictures = pool.len();
         if batch_size > pictures {
             return Err(complain(
                 format!("a batch size of at most {pictures}, the number of pictures in {}", domain.name),
@@ -76,9 +81,12 @@ impl BatchLoader {
         let augment = format!("{stream}.augment");
         let make = move |number: usize, stop: &AtomicBool| {
             let epoch = (number / (pictures / batch_size)) as u64;
-            let indices = training_indices(seed, &order, pictures, batch_size, number);
-            make_batch(&domain, &transform, indices, stop, |picture, index, numbers| {
-                transform.train_into(picture, &mut generator(seed, &augment, epoch, index as u64), numbers)
+            let places = training_indices(seed, &order, pictures, batch_size, number);
+            let indices = places.iter().map(|&place| pool[place]).collect();
+            // By its place in the pool, not its index: a picture that comes again gets another crop.
+            make_batch(&domain, &transform, indices, stop, |picture, row, numbers| {
+                let mut generator = generator(seed, &augment, epoch, places[row] as u64);
+                transform.train_into(picture, &mut generator, numbers)
             })
         };
         Ok(Self {
@@ -149,6 +157,24 @@ pub fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8))
 }
 
+/// The pictures of an epoch by their indices: all of them, and of each smaller part some again until all parts are equal.
+fn balanced(parts: &[usize], seed: u64, purpose: &str) -> Vec<usize> {
+    let largest = parts.iter().copied().max().unwrap_or(0);
+    let (mut pool, mut start) = (Vec::with_capacity(largest * parts.len()), 0);
+    for (part, &length) in parts.iter().enumerate() {
+        let own: Vec<usize> = (start..start + length).collect();
+        start += length;
+        let lacking = largest - length;
+        pool.extend(&own);
+        if lacking > 0 && length > 0 {
+            let mut again = own.repeat(lacking.div_ceil(length));
+            let (drawn, _) = again.partial_shuffle(&mut generator(seed, purpose, part as u64, 0), lacking);
+            pool.extend_from_slice(drawn);
+        }
+    }
+    pool
+}
+
 /// The pictures of training batch `number`: epoch e is a shuffle of all, seeded by e, cut into batches.
 fn training_indices(
     seed: u64,
@@ -164,7 +190,7 @@ fn training_indices(
     order[place * batch_size..(place + 1) * batch_size].to_vec()
 }
 
-/// `append` transforms one picture and writes it straight into the batch.
+/// `append` transforms one picture, given its row in the batch, and writes it straight into the batch.
 fn make_batch(
     domain: &Domain,
     transform: &Transform,
@@ -174,11 +200,11 @@ fn make_batch(
 ) -> Result<Batch> {
     let side = transform.crop as usize;
     let mut numbers = Vec::with_capacity(indices.len() * transform.numbers());
-    for &index in &indices {
+    for (row, &index) in indices.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
             return Err(complain("somebody who waits for this batch", "nobody").into());
         }
-        append(&domain.pictures.decode(index)?, index, &mut numbers);
+        append(&domain.pictures.decode(index)?, row, &mut numbers);
     }
     let labels: Vec<u32> = indices.iter().map(|&index| domain.pictures.label(index)).collect();
     Ok(Batch {

@@ -11,8 +11,8 @@ use crate::error::{Result, complain, file_error};
 pub(crate) struct Listing {
     pub(crate) folders: Vec<String>,
     pub(crate) pictures: Vec<PathBuf>,
-    /// How many entries are neither.
-    pub(crate) others: usize,
+    /// What is neither.
+    pub(crate) others: Vec<PathBuf>,
 }
 
 /// Lists `folder`. A link to a folder counts as a folder; a broken link that is named like a picture as a picture, so
@@ -31,11 +31,12 @@ pub(crate) fn list(folder: &Path) -> Result<Listing> {
         } else if extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str())) {
             listing.pictures.push(path);
         } else {
-            listing.others += 1;
+            listing.others.push(path);
         }
     }
     listing.folders.sort();
     listing.pictures.sort();
+    listing.others.sort();
     Ok(listing)
 }
 
@@ -45,6 +46,8 @@ pub(super) struct ClassFolders {
     pub(super) classes: BTreeMap<String, Vec<PathBuf>>,
     /// How many files and folders stand where no picture is expected.
     pub(super) ignored: usize,
+    /// Those of them that hold or are pictures, perhaps: pictures beside the class folders, and folders inside them.
+    pub(super) misplaced: Vec<PathBuf>,
 }
 
 impl ClassFolders {
@@ -66,11 +69,12 @@ impl ClassFolders {
                 .into());
         }
         let mut classes = BTreeMap::new();
-        let mut ignored = top.pictures.len() + top.others;
+        let mut ignored = top.pictures.len() + top.others.len();
+        let mut misplaced = top.pictures;
         for class in top.folders {
             let class_folder = folder.join(&class);
             let inside = list(&class_folder)?;
-            let others = inside.others + inside.folders.len();
+            let others = inside.others.len() + inside.folders.len();
             if inside.pictures.is_empty() {
                 let found = match others {
                     0 => "an empty folder".to_owned(),
@@ -86,8 +90,9 @@ impl ClassFolders {
                 .into());
             }
             ignored += others;
+            misplaced.extend(inside.folders.iter().map(|name| class_folder.join(name)));
             classes.insert(class, inside.pictures);
         }
-        Ok(Self { classes, ignored })
+        Ok(Self { classes, ignored, misplaced })
     }
 }

@@ -16,6 +16,11 @@ pub trait Pictures: Send + Sync {
         self.len() == 0
     }
 
+    /// How many pictures each of the domains has that these are made of, one after the other; one number for one domain.
+    fn parts(&self) -> Vec<usize> {
+        vec![self.len()]
+    }
+
     /// What to call picture `index` in a message: its path, or how it was made.
     fn name(&self, index: usize) -> String;
 
@@ -49,13 +54,17 @@ pub struct Domain {
 /// One adaptation task: learn from the labels of the source, be tested on the target.
 #[derive(Clone)]
 pub struct Task {
-    /// Its short name, such as `Cl-Rw`.
+    /// Its short name, such as `Cl-Rw`, or `Ar+Cl-Rw` with two sources.
     pub name: String,
-    /// The labelled domain.
+    /// The labelled domain, or several of them [joined](crate::data::joined::join).
     pub source: Domain,
     /// The domain whose labels are only used to score.
     pub target: Domain,
-    /// Class names by label; the union over both domains.
+    /// What tests see of the source: the same pictures, but for data sets that keep some for tests.
+    pub source_test: Domain,
+    /// What tests see of the target: the same pictures, but for data sets that keep some for tests.
+    pub target_test: Domain,
+    /// Class names by label; the union over all domains.
     pub classes: Vec<String>,
     /// What the user should know, such as a class that one domain lacks. Empty if all is well.
     pub remarks: Vec<String>,

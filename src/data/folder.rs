@@ -2,59 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use image::RgbImage;
-use rayon::prelude::*;
+pub use crate::data::picture_files::{Options, check};
 
+use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
 use crate::data::class_folders::{ClassFolders, list};
-use crate::data::dataset::{Domain, Pictures, Task};
-use crate::data::decode::decode_file;
+use crate::data::dataset::Task;
+use crate::data::joined::join;
+use crate::data::listed::some_of;
 use crate::data::names::{find_task, task_name};
-use crate::error::{Error, Result, complain};
-
-/// At most this many names are listed in one remark or message.
-const MOST_LISTED: usize = 20;
-
-/// How to read a folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Decode every picture once at the start, and leave out those that cannot be decoded, named and counted in
-    /// [`Task::remarks`]. Otherwise such a picture is an error when its turn comes.
-    pub skip_bad_images: bool,
-    /// The colour to put under transparent pictures; `None` as in [`crate::data::decode::decode`].
-    pub background: Option<[u8; 3]>,
-}
-
-/// The pictures of one domain on disk; nothing is decoded before it is asked for.
-#[derive(Clone, Debug)]
-pub struct FolderPictures {
-    files: Vec<(PathBuf, u32)>,
-    background: Option<[u8; 3]>,
-}
-
-impl Pictures for FolderPictures {
-    fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.files[index].0.display().to_string()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.files[index].1
-    }
-
-    fn decode(&self, index: usize) -> Result<RgbImage> {
-        decode_file(&self.files[index].0, self.background).map_err(|error| match error {
-            Error::Input(complaint) => complaint
-                .advice("replace or delete this file, or add --skip-bad-images to leave such files out")
-                .into(),
-            other => other,
-        })
-    }
-}
+use crate::data::picture_files::PictureFiles;
+use crate::error::{Result, complain};
 
 /// The names of the domains in `folder`, sorted: its subfolders, hidden ones left out.
 ///
@@ -77,9 +35,9 @@ pub fn domains(folder: &Path) -> Result<Vec<String>> {
         .into())
 }
 
-/// The task `SOURCE-TARGET` on the pictures in `folder`; see [`find_task`] for how the two domains may be written.
+/// The task `SOURCE-TARGET` on the pictures in `folder`; see [`find_task`] for how the domains may be written.
 ///
-/// Classes are the union over both domains, matched by name and sorted. The pictures are in the order of class and
+/// Classes are the union over all domains, matched by name and sorted. The pictures are in the order of class and
 /// file name, on every machine. What is lopsided or was left out stands in [`Task::remarks`].
 ///
 /// # Errors
@@ -87,23 +45,63 @@ pub fn domains(folder: &Path) -> Result<Vec<String>> {
 /// `skip_bad_images`, no picture of a domain is left.
 pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Task> {
     let names = domains(folder)?;
-    let (source, target) = find_task(source_target, &names)?;
-    let source_classes = ClassFolders::read(&folder.join(&names[source]))?;
-    let target_classes = ClassFolders::read(&folder.join(&names[target]))?;
-    let union: BTreeSet<&String> =
-        source_classes.classes.keys().chain(target_classes.classes.keys()).collect();
-    let classes: Vec<String> = union.into_iter().cloned().collect();
+    let (sources, target) = find_task(source_target, &names)?;
+    let read = |&index: &usize| Ok((names[index].as_str(), ClassFolders::read(&folder.join(&names[index]))?));
+    let source_classes = sources.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let target_classes = vec![read(&target)?];
 
+    let sides = [&source_classes, &target_classes].map(|side| Side::of(side));
+    let classes: Vec<String> =
+        sides[0].classes.union(&sides[1].classes).map(|name| name.to_string()).collect();
     let mut remarks = Vec::new();
-    let both = [(&names[source], &source_classes), (&names[target], &target_classes)];
-    for ((name, own), (other_name, other)) in [(both[0], both[1]), (both[1], both[0])] {
-        let lacking: Vec<&String> =
-            other.classes.keys().filter(|class| !own.classes.contains_key(*class)).collect();
+    for (own, other) in [(&sides[0], &sides[1]), (&sides[1], &sides[0])] {
+        remarks.extend(own.remarks(other, folder)?);
+    }
+
+    let mut load = |(name, found): (&str, ClassFolders)| {
+        let files = files_with_labels(found, &classes);
+        PictureFiles { files, background: options.background }.into_domain(name, options, &mut remarks)
+    };
+    let source = join(source_classes.into_iter().map(&mut load).collect::<Result<_>>()?);
+    let target_pictures = join(target_classes.into_iter().map(&mut load).collect::<Result<_>>()?);
+    Ok(Task {
+        name: task_name(&sources, target, &names),
+        source_test: source.clone(),
+        target_test: target_pictures.clone(),
+        source,
+        target: target_pictures,
+        classes,
+        remarks,
+    })
+}
+
+/// The sources, or the target: what they have together.
+struct Side<'a> {
+    name: String,
+    classes: BTreeSet<&'a str>,
+    /// How many files and folders each domain has that are no picture in a class folder.
+    ignored: Vec<(&'a str, usize)>,
+}
+
+impl<'a> Side<'a> {
+    fn of(domains: &'a [(&'a str, ClassFolders)]) -> Self {
+        Self {
+            name: domains.iter().map(|(name, _)| *name).collect::<Vec<_>>().join("+"),
+            classes: domains.iter().flat_map(|(_, found)| found.classes.keys().map(String::as_str)).collect(),
+            ignored: domains.iter().map(|(name, found)| (*name, found.ignored)).collect(),
+        }
+    }
+
+    fn remarks(&self, other: &Self, folder: &Path) -> Result<Vec<String>> {
+        let mut remarks = Vec::new();
+        let lacking: Vec<&&str> = other.classes.difference(&self.classes).collect();
         if lacking.len() == other.classes.len() {
             let found = format!(
-                "{} in {name} and {} in {other_name}",
-                some_of(own.classes.keys()),
-                some_of(other.classes.keys())
+                "{} in {} and {} in {}",
+                some_of(&self.classes),
+                self.name,
+                some_of(&other.classes),
+                other.name
             );
             return Err(complain("class folders of the same name in both domains", found)
                 .at(folder.display())
@@ -112,70 +110,53 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
         }
         if !lacking.is_empty() {
             remarks.push(format!(
-                "{name} lacks {} of the {} classes of {other_name}: {}",
+                "{} lacks {} of the {} classes of {}: {}",
+                self.name,
                 lacking.len(),
                 other.classes.len(),
+                other.name,
                 some_of(lacking)
             ));
         }
-        if own.ignored > 0 {
-            let what = match own.ignored {
+        for (name, ignored) in self.ignored.iter().filter(|(_, ignored)| *ignored > 0) {
+            let what = match ignored {
                 1 => "1 file or folder that is".to_owned(),
                 many => format!("{many} files or folders that are"),
             };
             remarks.push(format!("{name}: ignored {what} no picture in a class folder"));
         }
+        Ok(remarks)
     }
+}
 
-    let mut load = |index: usize, found: ClassFolders| -> Result<Domain> {
-        let name = names[index].clone();
-        let mut pictures =
-            FolderPictures { files: files_with_labels(found, &classes), background: options.background };
-        if options.skip_bad_images {
-            remarks.extend(leave_out_bad(&mut pictures, &name)?);
-        }
-        Ok(Domain { name, pictures: Arc::new(pictures) })
+/// Counts and decodes every picture in `folder`; a picture or a folder that stands where no class expects it is extra.
+///
+/// # Errors
+/// As [`domains`], or if a class folder is empty.
+pub fn check_all(folder: &Path) -> Result<Vec<DomainCheck>> {
+    let names = domains(folder)?;
+    let read = |name: &String| ClassFolders::read(&folder.join(name));
+    let found = names.iter().map(read).collect::<Result<Vec<ClassFolders>>>()?;
+    let union: BTreeSet<&String> = found.iter().flat_map(|domain| domain.classes.keys()).collect();
+    let classes: Vec<String> = union.into_iter().cloned().collect();
+    let check = |(name, domain): (&String, ClassFolders)| {
+        let count = |class: &String| ClassCheck {
+            class: class.clone(),
+            expected: None,
+            found: domain.classes.get(class).map_or(0, Vec::len),
+        };
+        let extra = domain.misplaced.iter().map(|file| Finding { file: file.clone(), wrong: Wrong::Extra });
+        let mut check = DomainCheck {
+            name: name.clone(),
+            place: Some(folder.join(name)),
+            classes: classes.iter().map(count).collect(),
+            findings: extra.collect(),
+        };
+        let files = files_with_labels(domain, &classes);
+        check.decode_all(&PictureFiles { files, background: None });
+        check
     };
-    Ok(Task {
-        name: task_name((source, target), &names),
-        source: load(source, source_classes)?,
-        target: load(target, target_classes)?,
-        classes,
-        remarks,
-    })
-}
-
-/// Decodes every picture once, on all cores; returns those that fail, by index, with the reason.
-pub fn check(pictures: &dyn Pictures) -> Vec<(usize, Error)> {
-    (0..pictures.len())
-        .into_par_iter()
-        .filter_map(|index| Some((index, pictures.decode(index).err()?)))
-        .collect()
-}
-
-/// Takes out what [`check`] found; returns the remark about it, if there is one to make.
-fn leave_out_bad(pictures: &mut FolderPictures, domain: &str) -> Result<Option<String>> {
-    let bad = check(pictures);
-    if bad.is_empty() {
-        return Ok(None);
-    }
-    let all = pictures.len();
-    let reasons = bad.iter().take(MOST_LISTED).map(|(_, error)| {
-        let message = error.to_string();
-        format!("\n  {}", message.lines().next().unwrap_or_default())
-    });
-    let mut remark = format!("{domain}: left out {} of {all} pictures, which cannot be decoded:", bad.len());
-    remark.extend(reasons);
-    if bad.len() > MOST_LISTED {
-        remark.push_str(&format!("\n  and {} more", bad.len() - MOST_LISTED));
-    }
-    if bad.len() == all {
-        return Err(complain(format!("a picture in the domain {domain} that can be decoded"), remark).into());
-    }
-    let bad: BTreeSet<usize> = bad.into_iter().map(|(index, _)| index).collect();
-    let mut index = 0..;
-    pictures.files.retain(|_| index.next().is_none_or(|index| !bad.contains(&index)));
-    Ok(Some(remark))
+    Ok(names.iter().zip(found).map(check).collect())
 }
 
 /// The files in the order of class and name; `classes` is sorted and contains all of `found`'s.
@@ -185,14 +166,4 @@ fn files_with_labels(found: ClassFolders, classes: &[String]) -> Vec<(PathBuf, u
         files.extend(found.classes.get(class).into_iter().flatten().map(|file| (file.clone(), label)));
     }
     files
-}
-
-/// The names, separated by commas; the first ones if there are many.
-fn some_of<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-    let listed = names[..names.len().min(MOST_LISTED)].join(", ");
-    match names.len().saturating_sub(MOST_LISTED) {
-        0 => listed,
-        more => format!("{listed} and {more} more"),
-    }
 }

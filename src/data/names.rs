@@ -11,7 +11,9 @@ enum Fit {
     SomeLetters,
 }
 
-/// Which two of `domains` the task `SOURCE-TARGET` means, as indices.
+/// Which of `domains` the task `SOURCE-TARGET` means: the sources and the target, as indices.
+///
+/// Several sources are joined by `+`, as in `Ar+Cl-Rw`; they come out in the order of `domains`.
 ///
 /// Case, spaces and underscores do not matter. A name may be shortened to its beginning (`Cl`), its initials (`Rw` for
 /// `Real World`), or some of its letters in order, the first included (`Rw` for `realworld`), as long as only one
@@ -19,16 +21,17 @@ enum Fit {
 /// names fit most exactly wins.
 ///
 /// # Errors
-/// If there is no `-`, a name fits no domain (the message lists them, and the nearest), a name fits several, or both
+/// If there is no `-`, a name fits no domain (the message lists them, and the nearest), a name fits several, or two
 /// names mean the same domain.
 ///
 /// ```
 /// use toalign::data::names::find_task;
 /// let domains = ["Art", "Clipart", "Product", "Real World"].map(String::from);
-/// assert_eq!(find_task("Cl-Rw", &domains).unwrap(), (1, 3));
-/// assert_eq!(find_task("realworld-art", &domains).unwrap(), (3, 0));
+/// assert_eq!(find_task("Cl-Rw", &domains).unwrap(), (vec![1], 3));
+/// assert_eq!(find_task("realworld-art", &domains).unwrap(), (vec![3], 0));
+/// assert_eq!(find_task("Pr+Ar+Cl-Rw", &domains).unwrap(), (vec![0, 1, 2], 3));
 /// ```
-pub fn find_task(task: &str, domains: &[String]) -> Result<(usize, usize)> {
+pub fn find_task(task: &str, domains: &[String]) -> Result<(Vec<usize>, usize)> {
     let cuts: Vec<(&str, &str)> =
         task.match_indices('-').map(|(at, _)| (&task[..at], &task[at + 1..])).collect();
     let Some(&first_cut) = cuts.first() else {
@@ -40,10 +43,12 @@ pub fn find_task(task: &str, domains: &[String]) -> Result<(usize, usize)> {
     let best = cuts
         .iter()
         .filter_map(|(source, target)| {
-            let (source_fit, source_indices) = fitting(source, domains)?;
-            let (target_fit, target_indices) = fitting(target, domains)?;
-            let unclear = source_indices.len() * target_indices.len();
-            Some((unclear, source_fit.max(target_fit), (*source, *target)))
+            let (mut unclear, mut worst) = (1, Fit::Exact);
+            for name in sources_in(source, domains).into_iter().chain([*target]) {
+                let (fit, indices) = fitting(name, domains)?;
+                (unclear, worst) = (unclear * indices.len(), worst.max(fit));
+            }
+            Some((unclear, worst, (*source, *target)))
         })
         .min_by_key(|(unclear, fit, _)| (*unclear, *fit));
     // Without a cut that fits, take the one with a fitting name on one side, to complain about the other only.
@@ -55,13 +60,29 @@ pub fn find_task(task: &str, domains: &[String]) -> Result<(usize, usize)> {
             .find(|(source, target)| fitting(source, domains).or(fitting(target, domains)).is_some())
             .unwrap_or(first_cut),
     };
-    let (source, target) = (find_domain(source, domains)?, find_domain(target, domains)?);
-    if source == target {
-        return Err(complain("two different domains", format!("'{task}', twice {}", domains[source]))
-            .at("--task")
-            .into());
+    let find = |name| find_domain(name, domains);
+    let mut sources = sources_in(source, domains).into_iter().map(find).collect::<Result<Vec<usize>>>()?;
+    let target = find_domain(target, domains)?;
+    sources.sort();
+    let named = [&sources[..], &[target]].concat();
+    if let Some(twice) = twice(&named) {
+        let expected = if named.len() == 2 { "two different domains" } else { "different domains" };
+        return Err(complain(expected, format!("'{task}', twice {}", domains[twice])).at("--task").into());
     }
-    Ok((source, target))
+    Ok((sources, target))
+}
+
+/// What stands in a list a second time.
+pub(super) fn twice<T: Copy + PartialEq>(named: &[T]) -> Option<T> {
+    (1..named.len()).find(|&place| named[..place].contains(&named[place])).map(|place| named[place])
+}
+
+/// The names joined by `+`; a domain that has one in its own name is not cut.
+fn sources_in<'a>(written: &'a str, domains: &[String]) -> Vec<&'a str> {
+    match fitting(written, domains) {
+        Some(_) => vec![written],
+        None => written.split('+').collect(),
+    }
 }
 
 /// Which of `domains` the user means by `written`, as an index; see [`find_task`].
@@ -103,12 +124,14 @@ fn unknown_domain(written: &str, domains: &[String]) -> Error {
 pub fn all_tasks(domains: &[String]) -> Vec<String> {
     let places = 0..domains.len();
     let pairs = places.clone().flat_map(|source| places.clone().map(move |target| (source, target)));
-    pairs.filter(|(source, target)| source != target).map(|pair| task_name(pair, domains)).collect()
+    let pairs = pairs.filter(|(source, target)| source != target);
+    pairs.map(|(source, target)| task_name(&[source], target, domains)).collect()
 }
 
-/// The short name of the task from one domain to another, such as `Ar-Cl`.
-pub fn task_name((source, target): (usize, usize), domains: &[String]) -> String {
-    format!("{}-{}", short_name(source, domains), short_name(target, domains))
+/// The short name of the task from some domains to another, such as `Ar-Cl` or `Ar+Cl-Rw`.
+pub fn task_name(sources: &[usize], target: usize, domains: &[String]) -> String {
+    let short = |&index: &usize| short_name(index, domains);
+    format!("{}-{}", sources.iter().map(short).collect::<Vec<_>>().join("+"), short(&target))
 }
 
 /// The name that a task's folder and the tables use: two letters (`Rw`) if they mean this domain only, else all of it.
@@ -228,10 +251,30 @@ mod tests {
         let domains = named(&["elementary-xfce", "elementary", "gnome", "xfce-gnome"]);
         assert_eq!(
             find_task("elementary-xfce-gnome", &named(&["elementary-xfce", "gnome"])).unwrap(),
-            (0, 1)
+            (vec![0], 1)
         );
-        assert_eq!(find_task("gnome-elementary-xfce", &domains).unwrap(), (2, 0));
-        assert_eq!(find_task("el-gn", &named(&["elementary-xfce", "gnome"])).unwrap(), (0, 1));
+        assert_eq!(find_task("gnome-elementary-xfce", &domains).unwrap(), (vec![2], 0));
+        assert_eq!(find_task("el-gn", &named(&["elementary-xfce", "gnome"])).unwrap(), (vec![0], 1));
+    }
+
+    #[test]
+    fn several_sources_are_joined_by_plus() {
+        let domains = named(&["Art", "Clipart", "Product", "Real World"]);
+        let name = |task: &str| {
+            find_task(task, &domains).map(|(sources, target)| task_name(&sources, target, &domains))
+        };
+        assert_eq!(name("product+art+Clip-real_world").unwrap(), "Ar+Cl+Pr-Rw");
+        let message = |task: &str| name(task).unwrap_err().to_string();
+        let expected = "--task: expected different domains, found 'Ar+Cl+art-Rw', twice Art";
+        assert_eq!(message("Ar+Cl+art-Rw"), expected);
+        assert!(message("Ar+Cl-Cl").contains("twice Clipart"));
+        assert!(message("Ar+Sketch-Cl").contains("found 'Sketch'"), "{}", message("Ar+Sketch-Cl"));
+        assert!(message("Ar+-Cl").contains("found ''"), "{}", message("Ar+-Cl"));
+        let plus = named(&["a+b", "c++", "d"]);
+        assert_eq!(find_task("a+b-d", &plus).unwrap(), (vec![0], 2));
+        assert_eq!(find_task("c++-d", &plus).unwrap(), (vec![1], 2));
+        let message = find_task("a+b+d-c", &plus).unwrap_err().to_string();
+        assert!(message.contains("expected a domain of a+b, c++, d, found 'b'"), "{message}");
     }
 
     #[test]

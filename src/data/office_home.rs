@@ -1,5 +1,8 @@
 //! Office-Home by its list: 65 classes in their published order, and how many pictures each domain has of them.
 
+pub mod on_disk;
+pub mod published_list;
+
 use std::path::Path;
 
 use crate::error::{Result, complain};

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::StepInput;
-use super::losses::{adversarial, entropy_weights, equal_weights};
+use super::losses::{adversarial, adversarial_of_several_sources, entropy_weights, equal_weights};
 use super::toalign::task_relevant;
 use crate::error::{Result, complain};
 use crate::model::Model;
@@ -58,7 +58,8 @@ impl Alignment {
     /// The adversary's loss, unweighted.
     ///
     /// `seen` is what the discriminator sees of source and target, `[batch, inputs]`; `probabilities` is what entropy
-    /// conditioning judges, `[batch, classes]`.
+    /// conditioning judges, `[batch, classes]`. A discriminator of two outputs gets the loss for several sources, in
+    /// which, without entropy conditioning, each image weighs one over the number of all images.
     ///
     /// # Errors
     /// If the inputs do not fit the discriminator.
@@ -69,13 +70,24 @@ impl Alignment {
         seen: [&Tensor; 2],
         probabilities: [&Tensor; 2],
     ) -> Result<Tensor> {
-        let weights = |probabilities| match self.entropy_conditioning {
-            true => entropy_weights(probabilities, input.reversal_coefficient),
-            false => equal_weights(probabilities),
-        };
+        let discriminator = model.discriminator()?;
+        let several_sources = discriminator.outputs() > 1;
         let [source, target] = probabilities;
+        let images = (source.dim(0)? + target.dim(0)?) as f64;
+        let weights = |probabilities: &Tensor| -> Result<Tensor> {
+            match (self.entropy_conditioning, several_sources) {
+                (true, _) => entropy_weights(probabilities, input.reversal_coefficient),
+                (false, false) => equal_weights(probabilities),
+                (false, true) => {
+                    Ok((equal_weights(probabilities)? * (probabilities.dim(0)? as f64 / images))?)
+                }
+            }
+        };
         let weights = [weights(source)?, weights(target)?]; // [batch]
-        adversarial(model.discriminator()?, seen, [&weights[0], &weights[1]], input)
+        match several_sources {
+            false => adversarial(discriminator, seen, [&weights[0], &weights[1]], input),
+            true => adversarial_of_several_sources(discriminator, seen, [&weights[0], &weights[1]], input),
+        }
     }
 
     /// `BASELINE`, or `BASELINE+toalign`.

@@ -77,10 +77,8 @@ pub fn adversarial(
     [source_weights, target_weights]: [&Tensor; 2],
     input: &StepInput,
 ) -> Result<Tensor> {
-    let seen = Tensor::cat(&[source, target], 0)?; // [source + target, inputs]
-    let reversed = grad_reverse(&seen, input.reversal_coefficient)?;
-    let mut masks = generator(input.seed, "dropout", input.step as u64, 0);
-    let is_source = candle_nn::ops::sigmoid(&discriminator.forward(&reversed, &mut masks)?)?.flatten_all()?;
+    let logits = domain_logits(discriminator, [source, target], input)?; // [source + target, 1]
+    let is_source = candle_nn::ops::sigmoid(&logits)?.flatten_all()?;
     let batch = source.dim(0)?;
     let of_source = is_source.narrow(0, 0, batch)?; // [source]
     let of_target = (1.0 - is_source.narrow(0, batch, target.dim(0)?)?)?; // [target]
@@ -90,4 +88,41 @@ pub fn adversarial(
     };
     let sum = (weighted(of_source, source_weights)? + weighted(of_target, target_weights)?)?;
     Ok((sum * 0.5)?)
+}
+
+/// The loss of the discriminator that meets several sources, all of them against the target.
+///
+/// D has two outputs, `target` and `source`, and `L = Σ w·CE(D(x), domain label)` over the images of all domains, without
+/// the ½ and the epsilon of [`adversarial`]: so the published code has it for DomainNet. One output is the special case
+/// in which that of `target` is 0.
+///
+/// `source` and `target` are what D sees, `[batch, inputs]`, which need not be equally many; the weights are `[batch]`.
+///
+/// # Errors
+/// If the inputs do not fit the discriminator, or it has not two outputs.
+pub fn adversarial_of_several_sources(
+    discriminator: &Discriminator,
+    [source, target]: [&Tensor; 2],
+    [source_weights, target_weights]: [&Tensor; 2],
+    input: &StepInput,
+) -> Result<Tensor> {
+    let logits = domain_logits(discriminator, [source, target], input)?; // [source + target, 2]
+    let log_probabilities = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
+    let batch = source.dim(0)?;
+    let of_source = log_probabilities.narrow(0, 0, batch)?.narrow(1, 1, 1)?.squeeze(1)?; // [source]
+    let of_target = log_probabilities.narrow(0, batch, target.dim(0)?)?.narrow(1, 0, 1)?.squeeze(1)?; // [target]
+    let sum = ((of_source * source_weights)?.sum_all()? + (of_target * target_weights)?.sum_all()?)?;
+    Ok(sum.neg()?)
+}
+
+/// What the discriminator says of both domains, source first; the gradient to what it sees is reversed.
+fn domain_logits(
+    discriminator: &Discriminator,
+    [source, target]: [&Tensor; 2],
+    input: &StepInput,
+) -> Result<Tensor> {
+    let seen = Tensor::cat(&[source, target], 0)?; // [source + target, inputs]
+    let reversed = grad_reverse(&seen, input.reversal_coefficient)?;
+    let mut masks = generator(input.seed, "dropout", input.step as u64, 0);
+    Ok(discriminator.forward(&reversed, &mut masks)?) // [source + target, outputs]
 }

@@ -6,7 +6,7 @@ use crate::nn::linear::{Linear, dropout};
 use crate::nn::parameters::{Group, Parameter};
 use crate::random::Generator;
 
-/// `inputs → hidden → hidden → 1`, with ReLU and dropout after the first two.
+/// `inputs → hidden → hidden → 1`, with ReLU and dropout after the first two; for several sources with 2 outputs.
 #[derive(Debug, Clone)]
 pub struct Discriminator {
     layers: [Linear; 3],
@@ -15,7 +15,7 @@ pub struct Discriminator {
 }
 
 impl Discriminator {
-    /// Kaiming normal, zero bias.
+    /// One output; Kaiming normal, zero bias.
     ///
     /// # Errors
     /// If candle cannot allocate it.
@@ -26,10 +26,25 @@ impl Discriminator {
         dtype: DType,
         generator: &mut Generator,
     ) -> Result<Self> {
+        Self::with_outputs(1, inputs, hidden, dropout, dtype, generator)
+    }
+
+    /// With 1 output, or with the 2 that the published code has for several sources; else as [`Discriminator::new`].
+    ///
+    /// # Errors
+    /// If candle cannot allocate it.
+    pub fn with_outputs(
+        outputs: usize,
+        inputs: usize,
+        hidden: usize,
+        dropout: f64,
+        dtype: DType,
+        generator: &mut Generator,
+    ) -> Result<Self> {
         let layers = [
             Linear::new(inputs, hidden, 0.0, dtype, generator)?,
             Linear::new(hidden, hidden, 0.0, dtype, generator)?,
-            Linear::new(hidden, 1, 0.0, dtype, generator)?,
+            Linear::new(hidden, outputs, 0.0, dtype, generator)?,
         ];
         Ok(Self { layers, dropout })
     }
@@ -44,7 +59,12 @@ impl Discriminator {
         Ok(Self { layers, dropout: self.dropout })
     }
 
-    /// `[batch, inputs]` → the logit of "source", `[batch, 1]`. Dropout draws its masks from `generator`.
+    /// How many outputs it has: 1, or 2 for several sources.
+    pub fn outputs(&self) -> usize {
+        self.layers[2].bias.elem_count()
+    }
+
+    /// `[batch, inputs]` → the logit of "source", `[batch, 1]`, or of "target" and "source", `[batch, 2]`. Dropout draws its masks from `generator`.
     ///
     /// # Errors
     /// If the inputs do not fit.
@@ -52,7 +72,7 @@ impl Discriminator {
         let [first, second, last] = &self.layers;
         let x = dropout(&first.forward(x)?.relu()?, self.dropout, generator)?; // [batch, hidden]
         let x = dropout(&second.forward(&x)?.relu()?, self.dropout, generator)?; // [batch, hidden]
-        last.forward(&x) // [batch, 1]
+        last.forward(&x) // [batch, outputs]
     }
 
     /// `ad_layer1.weight` and so on.

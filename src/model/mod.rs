@@ -77,6 +77,14 @@ impl Model {
     /// # Errors
     /// If candle cannot allocate it.
     pub fn new(spec: &ModelSpec, seed: u64) -> Result<Self> {
+        Self::for_sources(1, spec, seed)
+    }
+
+    /// As [`Model::new`] for one source; for several the discriminator has two outputs, as in the published code.
+    ///
+    /// # Errors
+    /// If candle cannot allocate it.
+    pub fn for_sources(sources: usize, spec: &ModelSpec, seed: u64) -> Result<Self> {
         let channels = spec.backbone.channels();
         let stream = |purpose| generator(seed, purpose, 0, 0);
         let discriminator = match spec.discriminator {
@@ -86,8 +94,12 @@ impl Model {
                     DiscriminatorInput::Features => channels,
                     DiscriminatorInput::Probabilities => spec.classes,
                 };
+                let outputs = if sources > 1 { 2 } else { 1 };
+                let (hidden, dropout) = (spec.hidden, spec.dropout);
                 let mut stream = stream("discriminator");
-                Some(Discriminator::new(inputs, spec.hidden, spec.dropout, spec.dtype, &mut stream)?)
+                let made =
+                    Discriminator::with_outputs(outputs, inputs, hidden, dropout, spec.dtype, &mut stream)?;
+                Some(made)
             }
         };
         Ok(Self {

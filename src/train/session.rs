@@ -10,9 +10,13 @@ use super::record::Record;
 use super::run::{RunFolder, checkpoint_name, read_metrics};
 use super::trainer::{Summary, Trainer};
 use crate::config::{Baseline, DataSource, RunConfig, Weights};
+use crate::data::check::DomainCheck;
 use crate::data::dataset::Task;
+use crate::data::lists::Lists;
+use crate::data::picture_files::Options;
+use crate::data::thinned::thin;
 use crate::data::transform::Transform;
-use crate::data::{folder, mini_home};
+use crate::data::{folder, mini_home, office_home};
 use crate::device::DeviceChoice;
 use crate::error::{Result, complain};
 use crate::method::Method;
@@ -56,7 +60,8 @@ impl Session {
         config.validate()?;
         let task = open_task(&config)?;
         let config = RunConfig { task: task.name.clone(), ..config };
-        let model = make_model(&config, task.classes.len())?;
+        let sources = task.source.pictures.parts().len();
+        let model = make_model_for(sources, &config, task.classes.len())?;
         load_initial_weights(&model, &config)?;
         Ok(Self { method: make_method(&config), config, task, model })
     }
@@ -125,7 +130,9 @@ impl Trained {
         let mut header = checkpoint.header.clone();
         header.config.device = device;
         header.config.validate()?;
-        let model = make_model(&header.config, header.classes.len())?;
+        // One source or several: only the discriminator differs, and its last bias says how.
+        let outputs = checkpoint.tensors.get("d_net.ad_layer3.bias").map_or(1, |bias| bias.elem_count());
+        let model = make_model_for(outputs, &header.config, header.classes.len())?;
         checkpoint.load_into(&model.parameters())?;
         Ok(Self { header, model, checkpoint })
     }
@@ -149,21 +156,26 @@ pub fn transform(config: &RunConfig) -> Transform {
     }
 }
 
-/// The pictures of both domains.
+/// The pictures of all domains.
 ///
 /// # Errors
 /// If the data or a domain is absent.
 pub fn open_task(config: &RunConfig) -> Result<Task> {
-    match &config.data {
+    let options = Options {
+        skip_bad_images: config.skip_bad_images,
+        background: config.background.map(|colour| colour.0),
+    };
+    let task = match &config.data {
         DataSource::Mini => mini_home::task(&config.task, &mini_home::Options::default()),
-        DataSource::Folder(path) => {
-            let options = folder::Options {
-                skip_bad_images: config.skip_bad_images,
-                background: config.background.map(|colour| colour.0),
-            };
-            folder::task(path, &config.task, &options)
-        }
-    }
+        DataSource::Folder(path) => folder::task(path, &config.task, &options),
+        DataSource::OfficeHome(path) => office_home::on_disk::task(path, &config.task, &options),
+        DataSource::Lists { lists, images } => listed(lists, images).task(&config.task, &options),
+    }?;
+    let source_test = match config.source_test_pictures {
+        Some(most) => thin(&task.source_test, most),
+        None => task.source_test,
+    };
+    Ok(Task { source_test, ..task })
 }
 
 /// The names of the domains of a data set.
@@ -174,6 +186,27 @@ pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
     match data {
         DataSource::Mini => Ok(mini_home::domain_names()),
         DataSource::Folder(path) => folder::domains(path),
+        DataSource::OfficeHome(_) => Ok(office_home::on_disk::domains()),
+        DataSource::Lists { lists, images } => listed(lists, images).domains(),
+    }
+}
+
+fn listed<'a>(folder: &'a Path, images: &'a Option<PathBuf>) -> Lists<'a> {
+    Lists { folder, images: images.as_deref() }
+}
+
+/// Counts and decodes every picture of a data set on disk, and names each file that is missing, extra or unreadable.
+///
+/// # Errors
+/// If there is no such data set, or it has no pictures on disk.
+pub fn check_data(data: &DataSource) -> Result<Vec<DomainCheck>> {
+    match data {
+        DataSource::Mini => Err(complain("pictures on disk to check", "mini, whose pictures are drawn")
+            .advice("name a data set on disk: office-home:PATH, folder:PATH or lists:DIR")
+            .into()),
+        DataSource::Folder(path) => folder::check_all(path),
+        DataSource::OfficeHome(path) => office_home::on_disk::check(path),
+        DataSource::Lists { lists, images } => listed(lists, images).check(),
     }
 }
 
@@ -194,11 +227,19 @@ pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
     }
 }
 
-/// The model that the method needs, with random initial values, on the device of the configuration.
+/// The model that the method needs for one source, with random initial values, on the device of the configuration.
 ///
 /// # Errors
 /// If there is no such device, or no room on it.
 pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
+    make_model_for(1, config, classes)
+}
+
+/// As [`make_model`], for so many source domains.
+///
+/// # Errors
+/// If there is no such device, or no room on it.
+pub fn make_model_for(sources: usize, config: &RunConfig, classes: usize) -> Result<Model> {
     let method = make_method(config);
     let spec = ModelSpec {
         backbone: config.backbone,
@@ -209,7 +250,7 @@ pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
         dropout: config.dropout,
         dtype: DType::F32,
     };
-    Model::new(&spec, config.seed)?.to_device(&config.device.open()?)
+    Model::for_sources(sources, &spec, config.seed)?.to_device(&config.device.open()?)
 }
 
 /// Sets the backbone to the weights that the run starts from.

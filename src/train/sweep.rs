@@ -157,7 +157,10 @@ fn tasks_by_name(base: &RunConfig, tasks: &[impl AsRef<str>]) -> Result<Vec<Stri
     for task in tasks {
         let meant = match task.as_ref().trim() {
             "all" => all_tasks(&domains),
-            one => vec![task_name(find_task(one, &domains)?, &domains)],
+            one => {
+                let (sources, target) = find_task(one, &domains)?;
+                vec![task_name(&sources, target, &domains)]
+            }
         };
         for name in meant {
             if !names.contains(&name) {

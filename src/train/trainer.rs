@@ -207,7 +207,7 @@ impl<'a> Trainer<'a> {
             let transform = transform(self.config);
             evaluate(self.model, domain, &transform, self.config.test_batch_size)
         };
-        let (source, target) = (test(&self.task.source)?, test(&self.task.target)?);
+        let (source, target) = (test(&self.task.source_test)?, test(&self.task.target_test)?);
         let better = self.progress.tested(target.accuracy);
         let best = self.progress.best.unwrap_or(Best { accuracy: target.accuracy, step: self.progress.step });
         let seconds = start.elapsed().as_secs_f64();
@@ -236,11 +236,11 @@ impl<'a> Trainer<'a> {
 
     fn loaders(&self) -> Result<Loaders> {
         let config = self.config;
-        let loader = |domain: &Domain, stream: &str| {
+        let loader = |domain: &Domain, batch_size: usize, stream: &str| {
             BatchLoader::new(
                 domain.clone(),
                 transform(config),
-                config.batch_size,
+                batch_size,
                 config.seed,
                 stream,
                 self.progress.step,
@@ -249,8 +249,10 @@ impl<'a> Trainer<'a> {
         };
         let uses_target = self.method.uses_target();
         Ok(Loaders {
-            source: loader(&self.task.source, "source")?,
-            target: uses_target.then(|| loader(&self.task.target, "target")).transpose()?,
+            source: loader(&self.task.source, config.batch_size, "source")?,
+            target: uses_target
+                .then(|| loader(&self.task.target, config.target_batch(), "target"))
+                .transpose()?,
         })
     }
 

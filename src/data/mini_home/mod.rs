@@ -58,7 +58,8 @@ pub use sheet::contact_sheet;
 pub use style::Style;
 
 use super::dataset::{Domain, Task};
-use super::names::all_tasks;
+use super::joined::join;
+use super::names::{all_tasks, twice};
 use crate::error::{Result, complain};
 
 /// The names of the twelve classes by label.
@@ -75,7 +76,7 @@ pub fn domain(name: &str, split: Split, options: &Options) -> Result<Domain> {
     Ok(Domain { name: style.name().to_owned(), pictures: Arc::new(MiniHome::new(style, split, options)?) })
 }
 
-/// One task by its name, such as `Cl-Rw` or `Clipart-Real_World`: the training pictures of both domains.
+/// One task by its name, such as `Cl-Rw`, `Clipart-Real_World` or `Ar+Cl-Rw`: the training pictures of all domains.
 ///
 /// That is the transductive protocol of the paper: the target's pictures are adapted to without their labels,
 /// and scored. For fresh pictures of the target ask [`domain`] for its [`Split::Test`].
@@ -88,19 +89,26 @@ pub fn task(name: &str, options: &Options) -> Result<Task> {
             .advice("write Cl-Rw for Clipart to Real_World; the domains are Ar, Cl, Pr, Rw")
             .into());
     };
-    let (source, target): (Style, Style) = (source.parse()?, target.parse()?);
-    if source == target {
-        return Err(complain(
-            "a task of two different domains",
-            format!("'{name}', which is {source} twice"),
-        )
-        .advice("write Cl-Rw for Clipart to Real_World; the domains are Ar, Cl, Pr, Rw")
-        .into());
+    let mut sources = source.split('+').map(str::parse).collect::<Result<Vec<Style>>>()?;
+    let target: Style = target.parse()?;
+    sources.sort_by_key(|source| Style::ALL.iter().position(|style| style == source));
+    let named = [&sources[..], &[target]].concat();
+    if let Some(twice) = twice(&named) {
+        let expected = if named.len() == 2 { "a task of two different domains" } else { "different domains" };
+        return Err(complain(expected, format!("'{name}', which is {twice} twice"))
+            .advice("write Cl-Rw for Clipart to Real_World; the domains are Ar, Cl, Pr, Rw")
+            .into());
     }
+    let load = |style: &Style| domain(style.name(), Split::Train, options);
+    let source = join(sources.iter().map(load).collect::<Result<_>>()?);
+    let target_pictures = load(&target)?;
+    let short: Vec<&str> = sources.iter().map(|source| source.short()).collect();
     Ok(Task {
-        name: format!("{}-{}", source.short(), target.short()),
-        source: domain(source.name(), Split::Train, options)?,
-        target: domain(target.name(), Split::Train, options)?,
+        name: format!("{}-{}", short.join("+"), target.short()),
+        source_test: source.clone(),
+        target_test: target_pictures.clone(),
+        source,
+        target: target_pictures,
         classes: class_names(),
         remarks: Vec::new(),
     })

@@ -1,0 +1,301 @@
+//! Data sets by their published lists: one text file of `path label` lines for each domain.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
+use crate::data::class_folders::list;
+use crate::data::dataset::{Domain, Task};
+use crate::data::joined::join;
+use crate::data::list_file::{ListLine, parse};
+use crate::data::listed::some_of;
+use crate::data::names::{find_task, task_name};
+use crate::data::picture_files::{Options, PictureFiles};
+use crate::error::{Result, complain, file_error};
+
+/// So many lines of a list are tried to find out which folders its paths begin with.
+const TRIED: usize = 100;
+
+/// Where the lists are, and where their paths start.
+#[derive(Debug, Clone)]
+pub struct Lists<'a> {
+    /// The folder of the lists: `art.txt` or `art_list.txt`; or, with pictures that are kept for tests, `art_train.txt` and
+    /// `art_test.txt`, as the published code has them for DomainNet.
+    pub folder: &'a Path,
+    /// The folder that paths start from; the folder of the lists if there is none.
+    ///
+    /// A path whose first folders are not there, as in lists with somebody else's absolute paths, loses them.
+    pub images: Option<&'a Path>,
+}
+
+/// The lists of one domain, read.
+struct ListedDomain {
+    name: String,
+    train: ListOnDisk,
+    /// None where tests see the training pictures.
+    test: Option<ListOnDisk>,
+}
+
+/// One list, with the files that its lines name.
+struct ListOnDisk {
+    file: PathBuf,
+    lines: Vec<ListLine>,
+    paths: Vec<PathBuf>,
+}
+
+/// The files of one domain in the folder of lists.
+#[derive(Default)]
+struct Files {
+    whole: Vec<PathBuf>,
+    train: Option<PathBuf>,
+    test: Option<PathBuf>,
+}
+
+impl Lists<'_> {
+    /// The names of the domains, sorted.
+    ///
+    /// # Errors
+    /// If the folder cannot be read or has no list.
+    pub fn domains(&self) -> Result<Vec<String>> {
+        Ok(self.files()?.into_keys().collect())
+    }
+
+    /// The task `SOURCE-TARGET`; see [`find_task`] for how the domains may be written.
+    ///
+    /// A class is called like the folder of its pictures, if that is the same in all lists, else `class 12`.
+    ///
+    /// # Errors
+    /// If a list is absent or malformed (with `file:line`), the labels of all of them leave a gap, or a picture is not there;
+    /// with `skip_bad_images`, if no picture of a domain is left.
+    pub fn task(&self, source_target: &str, options: &Options) -> Result<Task> {
+        let files = self.files()?;
+        let names: Vec<String> = files.keys().cloned().collect();
+        let (sources, target) = find_task(source_target, &names)?;
+        let read = |&index: &usize| self.read(&names[index], &files[&names[index]]);
+        let listed_sources = sources.iter().map(read).collect::<Result<Vec<ListedDomain>>>()?;
+        let listed_target = read(&target)?;
+        let classes = class_names(listed_sources.iter().chain([&listed_target]))?;
+
+        let mut remarks = Vec::new();
+        let mut load = |domain: ListedDomain| domain.load(&classes, options, &mut remarks);
+        let pairs = listed_sources.into_iter().map(&mut load).collect::<Result<Vec<_>>>()?;
+        let (train, test): (Vec<Domain>, Vec<Domain>) = pairs.into_iter().unzip();
+        let (target_train, target_test) = load(listed_target)?;
+        Ok(Task {
+            name: task_name(&sources, target, &names),
+            source: join(train),
+            target: target_train,
+            source_test: join(test),
+            target_test,
+            classes,
+            remarks,
+        })
+    }
+
+    /// Looks for every picture of every list, and decodes it.
+    ///
+    /// # Errors
+    /// If a list is malformed, or the labels of all of them leave a gap.
+    pub fn check(&self) -> Result<Vec<DomainCheck>> {
+        let files = self.files()?;
+        let domains = files.iter().map(|(name, files)| self.read(name, files)).collect::<Result<Vec<_>>>()?;
+        let classes = class_names(&domains)?;
+        Ok(domains.iter().map(|domain| domain.check(&classes)).collect())
+    }
+
+    fn files(&self) -> Result<BTreeMap<String, Files>> {
+        let mut files: BTreeMap<String, Files> = BTreeMap::new();
+        for file in list(self.folder)?.others {
+            if file.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("txt")) {
+                continue;
+            }
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let without =
+                |suffix| stem.strip_suffix(suffix).filter(|name| !name.is_empty()).map(str::to_owned);
+            if let Some(name) = without("_train") {
+                files.entry(name).or_default().train = Some(file);
+            } else if let Some(name) = without("_test") {
+                files.entry(name).or_default().test = Some(file);
+            } else {
+                let name = without("_list").unwrap_or(stem);
+                files.entry(name).or_default().whole.push(file);
+            }
+        }
+        if files.is_empty() {
+            return Err(complain("a list <domain>.txt of 'path label' lines for each domain", "none")
+                .at(self.folder.display())
+                .advice(
+                    "name the folder of the lists; that of the pictures stands behind an @: lists:DIR@IMAGES",
+                )
+                .into());
+        }
+        Ok(files)
+    }
+
+    fn read(&self, name: &str, files: &Files) -> Result<ListedDomain> {
+        let list = |file: &PathBuf| ListOnDisk::read(file, self.images.unwrap_or(self.folder));
+        let (train, test) = match (&files.whole[..], &files.train, &files.test) {
+            ([whole], None, None) => (list(whole)?, None),
+            ([], Some(train), Some(test)) => (list(train)?, Some(list(test)?)),
+            (whole, train, test) => {
+                let found = whole.iter().chain(train).chain(test).map(|file| file.display().to_string());
+                return Err(complain(
+                    format!("{name}.txt, or {name}_train.txt and {name}_test.txt"),
+                    found.collect::<Vec<_>>().join(" and "),
+                )
+                .at(self.folder.display())
+                .advice("one list for training and tests, or one for each; put others elsewhere")
+                .into());
+            }
+        };
+        Ok(ListedDomain { name: name.to_owned(), train, test })
+    }
+}
+
+impl ListOnDisk {
+    fn read(file: &Path, images: &Path) -> Result<Self> {
+        let bytes = std::fs::read(file).map_err(|error| file_error("read", file, error))?;
+        let lines = parse(&bytes, file)?;
+        let dropped =
+            lines.iter().take(TRIED).find_map(|line| folders_to_drop(&line.path, images)).unwrap_or(0);
+        let paths = lines.iter().map(|line| images.join(without_folders(&line.path, dropped))).collect();
+        Ok(Self { file: file.to_owned(), lines, paths })
+    }
+
+    /// The lines whose picture is not there.
+    fn missing(&self) -> impl Iterator<Item = (&ListLine, &PathBuf)> {
+        self.lines.iter().zip(&self.paths).filter(|(_, path)| !path.is_file())
+    }
+
+    fn pictures(&self) -> PictureFiles {
+        let files = self.paths.iter().cloned().zip(self.lines.iter().map(|line| line.label));
+        PictureFiles { files: files.collect(), background: None }
+    }
+
+    fn into_domain(self, name: &str, options: &Options, remarks: &mut Vec<String>) -> Result<Domain> {
+        let missing = if options.skip_bad_images { None } else { self.missing().next() };
+        if let Some((line, path)) = missing {
+            let others = match self.missing().count() - 1 {
+                0 => String::new(),
+                others => format!(", and {others} more of this list are not there"),
+            };
+            return Err(complain("a picture", format!("no file {}{others}", path.display()))
+                .at_line(&self.file, line.line)
+                .advice(
+                    "name the folder that the paths start from: lists:DIR@IMAGES; --skip-bad-images leaves them out",
+                )
+                .into());
+        }
+        PictureFiles { background: options.background, ..self.pictures() }.into_domain(name, options, remarks)
+    }
+}
+
+impl ListedDomain {
+    fn lists(&self) -> impl Iterator<Item = &ListOnDisk> {
+        [&self.train].into_iter().chain(&self.test)
+    }
+
+    /// What training sees, and what tests see.
+    fn load(
+        self,
+        classes: &[String],
+        options: &Options,
+        remarks: &mut Vec<String>,
+    ) -> Result<(Domain, Domain)> {
+        remarks.extend(self.lacking(classes));
+        let train = self.train.into_domain(&self.name, options, remarks)?;
+        let test = match self.test {
+            Some(list) => list.into_domain(&self.name, options, remarks)?,
+            None => train.clone(),
+        };
+        Ok((train, test))
+    }
+
+    /// Which classes its training list has no picture of.
+    fn lacking(&self, classes: &[String]) -> Option<String> {
+        let labels: BTreeSet<u32> = self.train.lines.iter().map(|line| line.label).collect();
+        let lacking = (0u32..).zip(classes).filter(|(label, _)| !labels.contains(label));
+        let lacking: Vec<&String> = lacking.map(|(_, class)| class).collect();
+        let (some, all) = (lacking.len(), classes.len());
+        (some > 0).then(|| format!("{} lacks {some} of the {all} classes: {}", self.name, some_of(lacking)))
+    }
+
+    fn check(&self, classes: &[String]) -> DomainCheck {
+        let mut counts = vec![0; classes.len()];
+        for line in self.lists().flat_map(|list| &list.lines) {
+            counts[line.label as usize] += 1;
+        }
+        let class = |(class, count): (&String, usize)| ClassCheck {
+            class: class.clone(),
+            expected: None,
+            found: count,
+        };
+        let missing: BTreeSet<&PathBuf> =
+            self.lists().flat_map(|list| list.missing().map(|(_, path)| path)).collect();
+        let finding = |file: &&PathBuf| Finding { file: file.to_path_buf(), wrong: Wrong::Missing };
+        let mut check = DomainCheck {
+            name: self.name.clone(),
+            place: Some(self.train.file.clone()),
+            classes: classes.iter().zip(counts).map(class).collect(),
+            findings: missing.iter().map(finding).collect(),
+        };
+        for list in self.lists() {
+            let mut pictures = list.pictures();
+            pictures.files.retain(|(path, _)| !missing.contains(path));
+            check.decode_all(&pictures);
+        }
+        check
+    }
+}
+
+/// How many of a path's first folders to leave out so that it leads to a file in `images`; none if nothing helps.
+fn folders_to_drop(path: &str, images: &Path) -> Option<usize> {
+    // The class's folder and the file always stay, so that pictures of different classes never become one.
+    let most = Path::new(path).components().count().saturating_sub(2);
+    (0..=most).find(|&dropped| images.join(without_folders(path, dropped)).is_file())
+}
+
+fn without_folders(path: &str, dropped: usize) -> PathBuf {
+    Path::new(path).components().skip(dropped).collect()
+}
+
+/// The names of the classes by label.
+fn class_names<'a>(domains: impl IntoIterator<Item = &'a ListedDomain>) -> Result<Vec<String>> {
+    let mut first: BTreeMap<u32, (&Path, usize)> = BTreeMap::new();
+    let mut folders: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+    for list in domains.into_iter().flat_map(ListedDomain::lists) {
+        for line in &list.lines {
+            first.entry(line.label).or_insert((&list.file, line.line));
+            let folder = Path::new(&line.path).parent().and_then(Path::file_name);
+            folders
+                .entry(line.label)
+                .or_default()
+                .insert(folder.and_then(|name| name.to_str()).unwrap_or(""));
+        }
+    }
+    for (expected, (&label, &(file, line))) in (0u32..).zip(&first) {
+        if label != expected {
+            return Err(complain(
+                format!("labels without a gap, and so a picture of the label {expected}"),
+                format!("none, but the label {label}"),
+            )
+            .at_line(file, line)
+            .advice(
+                "number the classes 0, 1, 2, … and list a picture of each, in the source or in the target",
+            )
+            .into());
+        }
+    }
+    let names = folders.values().map(|names| match names.len() {
+        1 => names.first().copied().filter(|name| !name.is_empty()),
+        _ => None,
+    });
+    let names: Vec<Option<&str>> = names.collect();
+    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+    names.iter().flatten().for_each(|name| *uses.entry(name).or_default() += 1);
+    let class = |(label, name): (usize, &Option<&str>)| match name {
+        Some(name) if uses[name] == 1 => (*name).to_owned(),
+        _ => format!("class {label}"),
+    };
+    Ok(names.iter().enumerate().map(class).collect())
+}
