@@ -2,8 +2,10 @@
 
 mod bar;
 mod bench;
+mod data;
 mod demo;
 mod eval;
+mod fetch;
 mod predict;
 mod pretrain;
 mod say;
@@ -46,6 +48,8 @@ enum Command {
     Predict(predict::Predict),
     /// Measure a training step here, and estimate how long a study would take
     Bench(Box<bench::Bench>),
+    /// Fetch pictures and pretrained weights
+    Data(data::Data),
     /// Make the pretrained weights of the small backbone
     Pretrain(pretrain::Pretrain),
 }
@@ -60,6 +64,7 @@ pub fn run() -> Result<()> {
         Some(Command::Eval(eval)) => eval.run(),
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Bench(bench)) => bench.run(),
+        Some(Command::Data(data)) => data.run(),
         Some(Command::Pretrain(pretrain)) => pretrain.run(),
     }
 }

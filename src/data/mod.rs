@@ -5,6 +5,7 @@ pub(crate) mod class_folders;
 pub mod dataset;
 pub mod decode;
 pub mod folder;
+pub mod hub;
 pub mod mini_home;
 pub mod names;
 mod normalise;
