@@ -1,4 +1,4 @@
-//! `toalign data`: what belongs to a data set, and whether it is all there.
+//! `toalign data`: fetching a data set, what belongs to it, and whether it is all there.
 
 use clap::{Args, Subcommand};
 use toalign::Result;
@@ -9,6 +9,7 @@ use toalign::error::complain;
 use toalign::report::table::{Align, Table};
 use toalign::train::session::check_data;
 
+use super::fetch;
 use super::say::say;
 
 /// What to do with a data set.
@@ -24,6 +25,8 @@ enum Command {
     List(List),
     /// Count and decode every picture, and name each file that is missing, extra or unreadable
     Check(Check),
+    /// Fetch Office-Home, or pretrained weights, from the hub
+    Fetch(fetch::Fetch),
 }
 
 /// The domain.
@@ -56,6 +59,7 @@ impl Data {
         match self.command {
             Command::List(list) => say(published_list::lines(&list.domain)?.join("\n")),
             Command::Check(check) => check.run(),
+            Command::Fetch(fetch) => fetch.run(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod demo;
 mod eval;
+mod fetch;
 mod predict;
 mod pretrain;
 mod say;
@@ -47,7 +48,7 @@ enum Command {
     Predict(predict::Predict),
     /// Measure a training step here, and estimate how long a study would take
     Bench(Box<bench::Bench>),
-    /// Print the published list of a data set, or check the pictures on disk
+    /// Fetch pictures and weights, print the published list of a data set, or check the pictures on disk
     Data(data::Data),
     /// Make the pretrained weights of the small backbone
     Pretrain(pretrain::Pretrain),

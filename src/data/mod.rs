@@ -6,6 +6,7 @@ pub(crate) mod class_folders;
 pub mod dataset;
 pub mod decode;
 pub mod folder;
+pub mod hub;
 pub mod joined;
 pub mod list_file;
 mod listed;

@@ -26,7 +26,7 @@ use crate::method::dannp::Dannp;
 use crate::method::hda::Hda;
 use crate::method::source_only::{SourceOnly, TargetBatchNormOnly};
 use crate::model::resnet::BackboneKind;
-use crate::model::{Model, ModelSpec, weights};
+use crate::model::{Model, ModelSpec, pretrained, weights};
 
 /// The parts of one run, ready to train.
 pub struct Session {
@@ -265,15 +265,19 @@ fn load_initial_weights(model: &Model, config: &RunConfig) -> Result<()> {
             let place = Path::new("the built-in weights");
             weights::load(&backbone, &tensors.into_iter().collect(), place)
         }
-        (Weights::Pretrained, other) => Err(complain(
-            format!("a file with pretrained weights of {other}"),
-            "only those of small built in",
-        )
-        .at("weights (--weights)")
-        .advice(format!(
-            "--weights FILE with torchvision's {other} (.safetensors or .pth), or --weights none for random values"
-        ))
-        .into()),
+        (Weights::Pretrained, other) => match pretrained::find(other) {
+            Some(path) => weights::load_backbone(&backbone, &path),
+            None => Err(complain(
+                format!("a file with pretrained weights of {other}"),
+                "none in the cache of the hub, and only those of small built in",
+            )
+            .at("weights (--weights)")
+            .advice(format!(
+                "toalign data fetch weights --backbone {other}, or --weights FILE with torchvision's {other} \
+                 (.safetensors or .pth), or --weights none for random values"
+            ))
+            .into()),
+        },
     }
 }
 

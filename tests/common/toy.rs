@@ -28,10 +28,11 @@ pub fn pictures(folder: &Path, classes: usize, count: usize) -> PathBuf {
     root
 }
 
-/// `toalign` with these arguments, in `folder`.
+/// `toalign` with these arguments, in `folder`; what the hub's tools fetched on this machine is out of sight.
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_toalign"));
     command.current_dir(folder).args(arguments).stdin(Stdio::null());
+    command.env("HF_HOME", folder.join("hf-home")).env_remove("HF_HUB_CACHE").env_remove("HF_TOKEN");
     command
 }
 
