@@ -6,6 +6,7 @@ mod demo;
 mod eval;
 mod predict;
 mod pretrain;
+mod report;
 mod say;
 mod sweep;
 mod train;
@@ -20,6 +21,7 @@ Examples:
   toalign train --data mini --task Cl-Rw --method dannp --toalign --seed 1
   toalign train --data folder:pictures --task Ar-Pr --method hda --weights resnet50.safetensors
   toalign eval --run runs/mini/Cl-Rw/dannp+toalign/1
+  toalign report runs/mini --html runs.html
   toalign predict photo.jpg --run runs/mini/Cl-Rw/dannp+toalign/1";
 
 /// Task-oriented alignment for unsupervised domain adaptation (ToAlign, NeurIPS 2021).
@@ -46,6 +48,8 @@ enum Command {
     Predict(predict::Predict),
     /// Measure a training step here, and estimate how long a study would take
     Bench(Box<bench::Bench>),
+    /// Compare many runs: tables, a page with charts, CSV, LaTeX
+    Report(report::Report),
     /// Make the pretrained weights of the small backbone
     Pretrain(pretrain::Pretrain),
 }
@@ -60,6 +64,7 @@ pub fn run() -> Result<()> {
         Some(Command::Eval(eval)) => eval.run(),
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Bench(bench)) => bench.run(),
+        Some(Command::Report(report)) => report.run(),
         Some(Command::Pretrain(pretrain)) => pretrain.run(),
     }
 }
