@@ -151,7 +151,7 @@ impl Published {
 }
 
 /// One decimal, or two where two were published: 72.0 and 71.85.
-fn as_printed(value: f64) -> String {
+pub fn as_printed(value: f64) -> String {
     let one = format!("{value:.1}");
     if one.parse() == Ok(value) { one } else { format!("{value:.2}") }
 }
@@ -173,7 +173,7 @@ pub fn published_table(rows: &[Published]) -> Table {
     let mut table = Table::new(words.into_iter().chain(numbers));
     for row in rows {
         let numbers = row.tasks.iter().chain([&row.mean]);
-        let numbers = numbers.map(|value| value.map_or(String::new(), |value| format!("{value:.1}")));
+        let numbers = numbers.map(|value| value.map_or(String::new(), as_printed));
         table.push([row.source.clone(), row.method.clone()].into_iter().chain(numbers));
     }
     table
@@ -190,7 +190,8 @@ mod tests {
         let dannp = rows.iter().find(|row| row.method == "DANNP+ToAlign").unwrap();
         assert_eq!((dannp.mean, dannp.tasks[0], dannp.mean_of_tasks()), (Some(69.9), None, None));
         assert!((rows[1].mean_of_tasks().unwrap() - 69.333).abs() < 1e-3);
-        let shown = &published_table(&rows).rows()[5];
+        let table = published_table(&rows);
+        let shown = &table.rows()[5];
         assert_eq!((shown[1].as_str(), shown[2].as_str(), shown[14].as_str()), ("DANNP", "", "67.9"));
         let head = include_str!("../../data_maps/published_results.csv").lines().next().unwrap();
         assert_eq!(head, format!("source,method,{},mean", TASKS.join(",")));

@@ -22,7 +22,7 @@ const LOSS: Colour = [0xC2, 0x4A, 0x2C];
 pub fn accuracy_bars(study: &Study, method: &str, baseline: &str, choice: Choice) -> GroupedBars {
     let tasks = study.tasks();
     let groups = tasks.iter().copied().chain((tasks.len() > 1).then_some("mean"));
-    let title = format!("{} and {}: {choice}", display_name(baseline), display_name(method));
+    let title = format!("{} and {}, accuracy {choice}", display_name(baseline), display_name(method));
     let mut bars = GroupedBars::new(&title, "target accuracy (%)", groups);
     for name in [baseline, method] {
         let scores = scores(study, name, choice);
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(bars.groups, ["Ar-Cl", "Cl-Rw", "mean"]);
         assert_eq!(bars.series[0].values, [(54.0, Some(2.0)), (64.0, Some(2.0)), (59.0, Some(2.0))]);
         assert_eq!(bars.series[1].values, [(56.0, Some(3.0)), (68.0, Some(3.0)), (62.0, Some(3.0))]);
-        assert!(bars.to_svg().unwrap().contains("HDA and HDA+ToAlign: last"));
+        assert!(bars.to_svg().unwrap().contains("HDA and HDA+ToAlign, accuracy last"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::report::method_style::display_name;
 use crate::report::statistics::median;
 use crate::report::table::{Align, Table};
 use crate::train::record::Record;
-use crate::train::records::Study;
+use crate::train::records::{Study, StudyRun};
 
 /// What a step costs in the paper: method, milliseconds, MB of GPU memory (ResNet-50, 36 + 36 pictures).
 pub const PUBLISHED: [(&str, f64, f64); 3] =
@@ -26,20 +26,30 @@ pub const MEMORY_NOTE: &str = "\
 /// Median seconds per step over all runs of a method; none without a finished run.
 pub fn seconds_per_step(study: &Study, method: &str) -> Option<f64> {
     let runs = study.runs.iter().filter(|run| run.method == method);
-    let seconds: Vec<f64> = runs
-        .flat_map(|run| &run.records)
-        .filter_map(|record| match record {
-            Record::Finish { seconds_per_step, .. } => Some(*seconds_per_step),
-            _ => None,
-        })
-        .filter(|seconds| seconds.is_finite())
-        .collect();
-    median(&seconds)
+    median(&runs.filter_map(seconds_of).collect::<Vec<_>>())
 }
 
-/// Seconds per step of each method and their ratio to the baseline's, beside the paper's.
-///
-/// The ratio is of medians over all runs; runs that shared their machine with other work make it rough.
+/// Median seconds per step of a finished run.
+fn seconds_of(run: &StudyRun) -> Option<f64> {
+    let seconds = run.records.iter().rev().find_map(|record| match record {
+        Record::Finish { seconds_per_step, .. } => Some(*seconds_per_step),
+        _ => None,
+    });
+    seconds.filter(|seconds| seconds.is_finite())
+}
+
+/// The median, over all pairs of runs with the same task and seed, of the ratio of their seconds per step; none without a
+/// pair. Pairs run one soon after the other, so that a machine's changing load matters less than in a ratio of medians.
+pub fn step_ratio(study: &Study, method: &str, baseline: &str) -> Option<f64> {
+    let ours = study.runs.iter().filter(|run| run.method == method);
+    let ratios = ours.filter_map(|run| {
+        let twin = study.of(&run.task, baseline).find(|twin| twin.seed == run.seed)?;
+        Some(seconds_of(run)? / seconds_of(twin)?)
+    });
+    median(&ratios.filter(|ratio| ratio.is_finite()).collect::<Vec<_>>())
+}
+
+/// Seconds per step of each method and their ratio to the baseline's ([`step_ratio`]), beside the paper's.
 pub fn cost_table(study: &Study) -> Table {
     let mut table = Table::new([
         ("method", Align::Left),
@@ -52,13 +62,13 @@ pub fn cost_table(study: &Study) -> Table {
     for method in methods(study) {
         let baseline = baseline_of(method);
         let seconds = seconds_per_step(study, method);
-        let before = baseline.and_then(|baseline| seconds_per_step(study, baseline));
+        let times = baseline.and_then(|baseline| step_ratio(study, method, baseline));
         let paper = |name| PUBLISHED.iter().find(|(known, ..)| *known == name).map(|(_, ms, _)| *ms);
         table.push([
             display_name(method).to_owned(),
             seconds.map_or("–".into(), |seconds| format!("{seconds:.3}")),
-            ratio(seconds, before),
-            baseline.filter(|_| before.is_some()).map_or("", display_name).to_owned(),
+            ratio(times, Some(1.0)),
+            baseline.filter(|_| times.is_some()).map_or("", display_name).to_owned(),
             paper(method).map_or(String::new(), |ms| format!("{ms:.0}")),
             ratio(paper(method), baseline.and_then(paper)),
         ]);

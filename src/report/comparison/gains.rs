@@ -101,7 +101,7 @@ pub fn gains_table(study: &Study, choice: Choice) -> Table {
         ("95 % over seeds", Align::Right),
         ("95 % over tasks", Align::Right),
         ("won of pairs", Align::Right),
-        ("over seeds", Align::Left),
+        ("verdict over seeds", Align::Left),
     ]);
     for (method, baseline) in comparisons(study) {
         let pairs = paired(study, method, baseline, choice);
@@ -165,7 +165,7 @@ pub fn gains_notes(study: &Study) -> Vec<String> {
              domains, so this interval is rather too narrow.",
             match seeds {
                 1 => "; with one seed there is none".to_owned(),
-                _ => format!("; with {seeds} seeds it has {} degrees of freedom at most", seeds - 1),
+                _ => format!("; with {seeds} seeds t has at most {} degree{} of freedom", seeds - 1, if seeds == 2 { "" } else { "s" }),
             }
         ),
         format!(
@@ -182,7 +182,7 @@ fn interval(gain: Option<&Difference>) -> String {
         Some(Difference { interval: Some((low, high)), .. }) => {
             format!("{} to {}", signed(*low), signed(*high))
         }
-        Some(_) => "none: one only".into(),
+        Some(_) => "none: only one".into(),
     }
 }
 
@@ -213,7 +213,8 @@ mod tests {
         let (low, _) = of(Unit::Pair).interval.unwrap();
         assert!((low - (3.0 - 2.570582 * (2.0f64 / 6.0).sqrt())).abs() < 1e-5, "{low}");
         assert_eq!([Unit::Seed, Unit::Task, Unit::Pair].map(|unit| of(unit).pairs), [3, 2, 6]);
-        let row = &gains_table(&study, Choice::Last).rows()[0];
+        let table = gains_table(&study, Choice::Last);
+        let row = &table.rows()[0];
         assert_eq!(
             row[..],
             ["HDA+ToAlign − HDA", "+3.0", "+0.5 to +5.5", "-9.7 to +15.7", "6 of 6", "better"]
@@ -238,13 +239,14 @@ mod tests {
         study.runs.push(run("Ar-Cl", "dannp", 1, 50.0));
         let found = gain(&study, "hda+toalign", "hda", Choice::Last, Unit::Seed).unwrap();
         assert_eq!((found.pairs, found.mean, found.interval), (1, 2.0, None));
-        let row = &gains_table(&study, Choice::Last).rows()[0];
+        let table = gains_table(&study, Choice::Last);
+        let row = &table.rows()[0];
         assert_eq!(
             (row[2].as_str(), row[4].as_str(), row[5].as_str()),
-            ("none: one only", "2 of 2", "cannot be told")
+            ("none: only one", "2 of 2", "cannot be told")
         );
         let by_task = gains_by_task(&study, "hda", "dannp", Choice::Last);
-        assert_eq!(by_task.rows()[0][1..4], ["+2.0", "none: one only", "1"]);
+        assert_eq!(by_task.rows()[0][1..4], ["+2.0", "none: only one", "1"]);
         assert_eq!(by_task.rows()[1][1..], ["–", "–", "0", "", "", "no pairs"]);
         // source-only is absent, so the baselines are alone.
         assert_eq!(comparisons(&study), [("hda+toalign", "hda")]);

@@ -12,7 +12,7 @@ use crate::report::method_style::{Colour, Marker, colour_of, display_name};
 
 /// Height of the part with the axes, in pixels.
 const HEIGHT: u32 = 340;
-/// From this many groups on, their names are set smaller and every second one a line lower.
+/// From this many groups on, every second name stands a line lower in a narrow chart.
 const MANY: usize = 8;
 
 /// One bar of each group.
@@ -94,6 +94,10 @@ impl GroupedBars {
         })
     }
 
+    fn two_lines(&self) -> bool {
+        self.size == Size::Narrow && self.groups.len() >= MANY
+    }
+
     fn draw(&self, sheet: &Sheet) -> Result<()> {
         let ends = self.series.iter().flat_map(|series| &series.values);
         let ends = ends.map(|(value, error)| value + error.unwrap_or(0.0));
@@ -103,7 +107,7 @@ impl GroupedBars {
             size: self.size,
             y_labels: 6,
             vertical_lines: false,
-            room: [16, 46, 66],
+            room: [16, if self.two_lines() { 44 } else { 27 }, 66],
         }
         .draw_without_x_labels(sheet)?;
         let width = 0.84 / self.series.len().max(1) as f64;
@@ -122,10 +126,9 @@ impl GroupedBars {
             }
         }
         let below = plot.get_pixel_range().1.end;
-        let many = self.groups.len() >= MANY;
         for (group, name) in self.groups.iter().enumerate() {
             let (x, _) = plot.map_coordinate(&(group as f64 + 0.5, 0.0));
-            let lower = if many && self.size == Size::Narrow { 17 * (group as i32 % 2) } else { 0 };
+            let lower = if self.two_lines() { 17 * (group as i32 % 2) } else { 0 };
             canvas::write(sheet, name, (x, below + 14 + lower), HPos::Center, font(13.0))?;
         }
         Ok(())
