@@ -101,7 +101,7 @@ pub fn gains_table(study: &Study, choice: Choice) -> Table {
         ("95 % over seeds", Align::Right),
         ("95 % over tasks", Align::Right),
         ("won of pairs", Align::Right),
-        ("verdict over seeds", Align::Left),
+        ("verdict", Align::Left),
     ]);
     for (method, baseline) in comparisons(study) {
         let pairs = paired(study, method, baseline, choice);
@@ -113,7 +113,10 @@ pub fn gains_table(study: &Study, choice: Choice) -> Table {
             interval(seeds.as_ref()),
             interval(tasks.as_ref()),
             format!("{won} of {}", pairs.len()),
-            verdict(seeds.as_ref(), seeds.and_then(|found| found.p)).to_owned(),
+            match (&seeds, pairs.is_empty()) {
+                (None, false) => "no whole seed".to_owned(),
+                _ => verdict(seeds.as_ref(), seeds.and_then(|found| found.p)).to_owned(),
+            },
         ]);
     }
     table
@@ -160,7 +163,7 @@ pub fn gains_notes(study: &Study) -> Vec<String> {
          Student's t, 95 %."
             .into(),
         format!(
-            "Over seeds: one observation is the mean over all {tasks} tasks with one seed, so the interval covers other \
+            "Verdicts are by the interval over seeds. There, one observation is the mean over all {tasks} tasks with one seed that has them all, so the interval covers other \
              seeds on these tasks{}. Over tasks: one observation is the mean over the seeds on one task; tasks share \
              domains, so this interval is rather too narrow.",
             match seeds {

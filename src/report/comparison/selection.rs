@@ -107,7 +107,7 @@ mod tests {
     fn each_rule_chooses_its_test() {
         let run = run_of_tests(&[(60.0, 0.5, 2.0), (70.0, 0.4, 2.5), (65.0, 0.3, 2.1)]);
         let step = |choice| choose(&run, choice).map(|chosen| (chosen.step, chosen.accuracy));
-        assert_eq!(step(Choice::Last), Some((300, 65.0)));
+        assert_eq!(step(Choice::Last), Some((500, 65.0)));
         assert_eq!(step(Choice::Best), Some((200, 70.0)));
         assert_eq!(step(Choice::Entropy), Some((300, 65.0)));
         assert_eq!(step(Choice::Density), Some((200, 70.0)));

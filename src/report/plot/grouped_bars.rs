@@ -150,8 +150,10 @@ mod tests {
         }
         let svg = bars.to_svg().unwrap();
         let heights = |colour: &str| -> Vec<i32> {
-            let tags = svg.split("<rect").filter(|tag| tag.contains(colour));
-            let bars = tags.filter(|tag| !tag.contains("width=\"9\"") && !tag.contains("width=\"8\""));
+            let fill = format!("fill=\"{colour}\"");
+            let tags = svg.split("<rect").filter_map(|rest| rest.split('>').next());
+            // The samples in the legend are 8 pixels wide.
+            let bars = tags.filter(|tag| tag.contains(&fill) && !tag.contains("width=\"8\""));
             bars.map(|tag| tag.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap())
                 .collect()
         };
