@@ -173,7 +173,7 @@ pub fn gains_notes(study: &Study) -> Vec<String> {
         ),
         format!(
             "Of {tasks} tasks that are tested at 5 % each, about one in twenty stands out by chance alone: a single task \
-             counts only after Holm's correction. 'Not told apart' is no proof that two methods are equal."
+             counts only after Holm's correction. The few verdicts on the mean are not corrected. 'Not told apart' is no proof that two methods are equal."
         ),
     ]
 }
@@ -183,7 +183,9 @@ fn interval(gain: Option<&Difference>) -> String {
     match gain {
         None => "–".into(),
         Some(Difference { interval: Some((low, high)), .. }) => {
-            format!("{} to {}", signed(*low), signed(*high))
+            // Beyond the scale of accuracies no decimal matters.
+            let end = |value: f64| if value.abs() < 100.0 { signed(value) } else { format!("{value:+.0}") };
+            format!("{} to {}", end(*low), end(*high))
         }
         Some(_) => "none: only one".into(),
     }
