@@ -32,7 +32,7 @@ pub use crate::report::comparison::cost::cost_table;
 pub use crate::report::comparison::gains::{Unit, gain, gains_by_task, gains_table};
 pub use crate::report::comparison::selection::Choice;
 pub use crate::report::plot::{Bars, Chart, GroupedBars};
-pub use crate::report::published::{disagreements, published, published_table};
+pub use crate::report::published::{disagreements, published, published_notes, published_table};
 pub use crate::report::show::{
     Column, Dot, Figure, HeatMap, Histogram, PictureGrid, Row, Scatter, Show, SignedBars, pictures, show,
 };

@@ -163,17 +163,19 @@ pub fn gains_notes(study: &Study) -> Vec<String> {
          Student's t, 95 %."
             .into(),
         format!(
-            "Verdicts are by the interval over seeds. There, one observation is the mean over all {tasks} tasks with one seed that has them all, so the interval covers other \
-             seeds on these tasks{}. Over tasks: one observation is the mean over the seeds on one task; tasks share \
-             domains, so this interval is rather too narrow.",
+            "Verdicts are by the interval over seeds. There, one observation is the mean over all {tasks} tasks with one \
+             seed that has them all, so the interval covers other seeds on these tasks{}. Over tasks: one observation is \
+             the mean over the seeds on one task; tasks share domains, so this interval is rather too narrow.",
             match seeds {
                 1 => "; with one seed there is none".to_owned(),
-                _ => format!("; with {seeds} seeds t has at most {} degree{} of freedom", seeds - 1, if seeds == 2 { "" } else { "s" }),
+                2 => "; with 2 seeds t has 1 degree of freedom".to_owned(),
+                _ => format!("; with {seeds} seeds t has at most {} degrees of freedom", seeds - 1),
             }
         ),
         format!(
             "Of {tasks} tasks that are tested at 5 % each, about one in twenty stands out by chance alone: a single task \
-             counts only after Holm's correction. The few verdicts on the mean are not corrected. 'Not told apart' is no proof that two methods are equal."
+             counts only after Holm's correction. The few verdicts on the mean are not corrected. 'Not told apart' is no \
+             proof that two methods are equal."
         ),
     ]
 }

@@ -15,7 +15,7 @@ use crate::error::{Result, complain};
 use crate::files::write_atomically;
 use crate::report::method_style::display_name;
 use crate::report::picture::svg_uri;
-use crate::report::published::{disagreements, published, published_table};
+use crate::report::published::{published, published_notes, published_table};
 use crate::report::table::Table;
 use crate::train::found_runs::FoundRuns;
 use crate::train::records::Study;
@@ -51,7 +51,7 @@ pub fn page(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<St
         data_note: data_note(&found.data),
         beside: beside_published(study, &rows),
         published: published_table(&rows),
-        disagreements: disagreements(&rows),
+        disagreements: published_notes()?,
         curves: study
             .tasks()
             .iter()

@@ -6,7 +6,7 @@ use super::gains::{comparisons, gains_by_task, gains_notes, gains_table};
 use super::selection::Choice;
 use crate::error::Result;
 use crate::report::method_style::display_name;
-use crate::report::published::{disagreements, published};
+use crate::report::published::{published, published_notes};
 use crate::train::found_runs::FoundRuns;
 
 /// How wide the terminal may be taken to be.
@@ -65,7 +65,7 @@ pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<St
     parts.push(wrapped(&format!("Published. {}", data_note(&found.data))));
     parts.push(beside_published(study, &rows).to_string());
     parts.push("Where the published numbers disagree among themselves:".into());
-    parts.extend(disagreements(&rows).iter().map(|note| wrapped(note)));
+    parts.extend(published_notes()?.iter().map(|note| wrapped(note)));
     parts.push("Cost of a step:".into());
     parts.push(cost_table(study).to_string());
     parts.push(wrapped(&published_cost()));
@@ -119,6 +119,7 @@ mod tests {
             "HDA+ToAlign − HDA by task, last:",
             "NOT comparable",
             "69.33 in slides-reproduced-batch15",
+            "VisDA-2017",
             "--bench",
             "chosen by target labels",
         ] {
