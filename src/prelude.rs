@@ -25,12 +25,20 @@ pub use crate::nn::grad_reverse::grad_reverse;
 pub use crate::nn::linear::Linear;
 pub use crate::nn::schedule::{inverse_decay, reversal_coefficient};
 pub use crate::random::generator;
+pub use crate::report::comparison::accuracy::{accuracy_table, beside_published, choice_table};
+pub use crate::report::comparison::charts::{accuracy_bars, class_gain_bars, confusion_map, learning_curves};
+pub use crate::report::comparison::classes::{class_gains, class_gains_table, confusion};
+pub use crate::report::comparison::cost::cost_table;
+pub use crate::report::comparison::gains::{Unit, gain, gains_by_task, gains_table};
+pub use crate::report::comparison::selection::Choice;
 pub use crate::report::live_sweep::watch;
-pub use crate::report::plot::{Bars, Chart};
+pub use crate::report::plot::{Bars, Chart, GroupedBars};
+pub use crate::report::published::{disagreements, published, published_notes, published_table};
 pub use crate::report::show::{
     Column, Dot, Figure, HeatMap, Histogram, PictureGrid, Row, Scatter, Show, SignedBars, pictures, show,
 };
 pub use crate::report::table::{Align, Table};
+pub use crate::train::found_runs::{FoundRuns, find_runs};
 pub use crate::train::record::Record;
 pub use crate::train::records::{Study, read_study};
 pub use crate::train::run::{RunFolder, RunState, read_metrics};

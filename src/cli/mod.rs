@@ -8,6 +8,7 @@ mod eval;
 mod fetch;
 mod predict;
 mod pretrain;
+mod report;
 mod say;
 mod sweep;
 mod train;
@@ -22,6 +23,7 @@ Examples:
   toalign train --data mini --task Cl-Rw --method dannp --toalign --seed 1
   toalign train --data folder:pictures --task Ar-Pr --method hda --weights resnet50.safetensors
   toalign eval --run runs/mini/Cl-Rw/dannp+toalign/1
+  toalign report runs/mini --html runs.html
   toalign predict photo.jpg --run runs/mini/Cl-Rw/dannp+toalign/1";
 
 /// Task-oriented alignment for unsupervised domain adaptation (ToAlign, NeurIPS 2021).
@@ -50,6 +52,8 @@ enum Command {
     Bench(Box<bench::Bench>),
     /// Fetch pictures and weights, print the published list of a data set, or check the pictures on disk
     Data(data::Data),
+    /// Compare many runs: tables, a page with charts, CSV, LaTeX
+    Report(report::Report),
     /// Make the pretrained weights of the small backbone
     Pretrain(pretrain::Pretrain),
 }
@@ -65,6 +69,7 @@ pub fn run() -> Result<()> {
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Bench(bench)) => bench.run(),
         Some(Command::Data(data)) => data.run(),
+        Some(Command::Report(report)) => report.run(),
         Some(Command::Pretrain(pretrain)) => pretrain.run(),
     }
 }

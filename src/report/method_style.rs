@@ -30,6 +30,17 @@ const METHODS: [(&str, &str, Colour); 8] = [
     ("hda+toalign", "HDA+ToAlign", [0x7A, 0x1F, 0x62]),
 ];
 
+/// The names of all methods in commands and records, in the order of tables.
+pub const METHOD_NAMES: [&str; METHODS.len()] = {
+    let mut names = [""; METHODS.len()];
+    let mut place = 0;
+    while place < METHODS.len() {
+        names[place] = METHODS[place].0;
+        place += 1;
+    }
+    names
+};
+
 /// What stands for a method that is not in the list.
 const UNKNOWN: Colour = [0x1B, 0x7A, 0x50];
 

@@ -1,11 +1,14 @@
 //! What comes out: tables, charts and the report page.
 
+pub mod comparison;
 pub mod html;
 pub mod live;
 pub mod live_sweep;
 pub mod method_style;
 pub mod picture;
 pub mod plot;
+pub mod published;
 pub mod show;
+pub mod statistics;
 pub mod study;
 pub mod table;

@@ -6,6 +6,7 @@
 pub mod checkpoint;
 pub mod clock;
 pub mod evaluate;
+pub mod found_runs;
 pub mod label_free;
 pub mod observer;
 pub mod pretrain;

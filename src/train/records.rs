@@ -1,5 +1,6 @@
 //! What many runs wrote down, kept as small files and read again: `FOLDER/<data>/<task>/<method>/<seed>.jsonl`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::record::Record;
@@ -32,6 +33,18 @@ impl Study {
     /// The runs of one method on one task, by seed.
     pub fn of<'a>(&'a self, task: &'a str, method: &'a str) -> impl Iterator<Item = &'a StudyRun> {
         self.runs.iter().filter(move |run| run.task == task && run.method == method)
+    }
+
+    /// The tasks, each once, in the order of the alphabet.
+    pub fn tasks(&self) -> Vec<&str> {
+        let names: BTreeSet<&str> = self.runs.iter().map(|run| run.task.as_str()).collect();
+        names.into_iter().collect()
+    }
+
+    /// The seeds, each once, the smallest first.
+    pub fn seeds(&self) -> Vec<u64> {
+        let seeds: BTreeSet<u64> = self.runs.iter().map(|run| run.seed).collect();
+        seeds.into_iter().collect()
     }
 
     /// Target accuracy after the last step, in percent, of every finished run of one method on one task, by seed.
@@ -97,7 +110,7 @@ pub fn read_study(folder: impl AsRef<Path>) -> Result<Study> {
     Ok(Study { runs })
 }
 
-fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
     if folder.is_file() {
         return Ok(Vec::new());
     }
@@ -109,7 +122,7 @@ fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

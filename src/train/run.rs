@@ -20,7 +20,7 @@ use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
 
 const CONFIG: &str = "config.toml";
-const METRICS: &str = "metrics.jsonl";
+pub(super) const METRICS: &str = "metrics.jsonl";
 const LOG: &str = "log.txt";
 
 /// Settings that are not of the run but of the machine it is on, so that a resumed run may have others.

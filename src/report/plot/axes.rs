@@ -32,6 +32,15 @@ pub(in crate::report) struct Axes<'a> {
 impl Axes<'_> {
     /// Draws them below the title of the sheet.
     pub fn draw<'a>(self, sheet: &Sheet<'a>) -> Result<Plane<'a>> {
+        self.draw_with(sheet, true)
+    }
+
+    /// The same without ticks and labels on the horizontal axis, which the caller writes.
+    pub fn draw_without_x_labels<'a>(self, sheet: &Sheet<'a>) -> Result<Plane<'a>> {
+        self.draw_with(sheet, false)
+    }
+
+    fn draw_with<'a>(self, sheet: &Sheet<'a>, x_labels: bool) -> Result<Plane<'a>> {
         let [x_range, y_range] = self.ranges;
         let [right, below, left] = self.room;
         let mut chart = ChartBuilder::on(sheet)
@@ -46,6 +55,9 @@ impl Axes<'_> {
         let mut mesh = chart.configure_mesh();
         if !self.vertical_lines {
             mesh.disable_x_mesh();
+        }
+        if !x_labels {
+            mesh.disable_x_axis();
         }
         mesh.bold_line_style(GRID)
             .light_line_style(TRANSPARENT)

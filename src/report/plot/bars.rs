@@ -248,19 +248,24 @@ fn draw_bar(sheet: &Sheet, bar: &Bar, start: (i32, i32), end: impl Fn(f64) -> (i
 /// The error bar, with end strokes of `cap` pixels to both sides, and the diamond.
 fn draw_marks(sheet: &Sheet, bar: &Bar, at: impl Fn(f64) -> (i32, i32), cap: (i32, i32)) -> Result<()> {
     if let Some(error) = bar.error.filter(|error| (bar.value + error).is_finite()) {
-        let ends = [at(bar.value - error), at(bar.value + error)];
-        let caps = ends.map(|(x, y)| [(x - cap.0, y - cap.1), (x + cap.0, y + cap.1)]);
-        // White below the ink keeps the strokes visible on a black bar.
-        for style in [WHITE.stroke_width(5), INK.stroke_width(2)] {
-            for stroke in [ends, caps[0], caps[1]] {
-                sheet.draw(&PathElement::new(stroke, style)).map_err(drawing_error)?;
-            }
-        }
+        draw_error_bar(sheet, [at(bar.value - error), at(bar.value + error)], cap)?;
     }
     if let Some((x, y)) = bar.diamond.filter(|value| value.is_finite()).map(at) {
         let corners = [(x, y - 7), (x + 7, y), (x, y + 7), (x - 7, y), (x, y - 7)];
         sheet.draw(&Polygon::new(corners, WHITE.filled())).map_err(drawing_error)?;
         sheet.draw(&PathElement::new(corners, INK.stroke_width(2))).map_err(drawing_error)?;
+    }
+    Ok(())
+}
+
+/// A stroke between two pixels, with end strokes of `cap` pixels to both sides.
+pub(super) fn draw_error_bar(sheet: &Sheet, ends: [(i32, i32); 2], cap: (i32, i32)) -> Result<()> {
+    let caps = ends.map(|(x, y)| [(x - cap.0, y - cap.1), (x + cap.0, y + cap.1)]);
+    // White below the ink keeps the strokes visible on a black bar.
+    for style in [WHITE.stroke_width(5), INK.stroke_width(2)] {
+        for stroke in [ends, caps[0], caps[1]] {
+            sheet.draw(&PathElement::new(stroke, style)).map_err(drawing_error)?;
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::axes::Axes;
 use super::canvas::{self, Entry, Size, drawing_error, font, rgb};
 use super::ticks::round_range;
 use crate::error::Result;
-use crate::report::method_style::{Colour, Marker, colour_of, display_name};
+use crate::report::method_style::{Colour, Marker, colour_of, display_name, method_colour, method_marker};
 
 /// Height of the part with the axes, in pixels.
 const HEIGHT: u32 = 388;
@@ -62,6 +62,17 @@ impl Chart {
         self
     }
 
+    /// One more run of a method: in the method's colour, with its marker, in the legend once however many runs it has.
+    pub fn run(mut self, method: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        self.curves.push(Curve {
+            label: display_name(method).to_owned(),
+            colour: method_colour(method),
+            marker: method_marker(method),
+            points: points.into_iter().collect(),
+        });
+        self
+    }
+
     /// The same, half as wide: two fit beside each other.
     pub fn narrow(self) -> Self {
         Self { size: Size::Narrow, ..self }
@@ -87,10 +98,16 @@ impl Chart {
         })
     }
 
+    /// Curves with the same label, such as several seeds of a method, share an entry.
     fn legend(&self) -> Vec<Entry<'_>> {
+        let first = |(place, curve): &(usize, &Curve)| {
+            self.curves[..*place].iter().all(|before| before.label != curve.label)
+        };
         self.curves
             .iter()
-            .map(|curve| Entry { label: &curve.label, colour: curve.colour, marker: curve.marker })
+            .enumerate()
+            .filter(first)
+            .map(|(_, curve)| Entry { label: &curve.label, colour: curve.colour, marker: curve.marker })
             .collect()
     }
 

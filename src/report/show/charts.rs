@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use super::{Bundle, Figure, Show, raster};
 use crate::error::Result;
-use crate::report::plot::{Bars, Chart};
+use crate::report::plot::{Bars, Chart, GroupedBars};
 use crate::report::table::Table;
 
 impl Figure for Chart {
@@ -18,6 +18,16 @@ impl Figure for Chart {
 }
 
 impl Figure for Bars {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn draw(&self) -> Result<RgbImage> {
+        raster::pixels(&self.to_svg()?)
+    }
+}
+
+impl Figure for GroupedBars {
     fn title(&self) -> &str {
         &self.title
     }

@@ -65,6 +65,57 @@ impl HeatMap {
         Self { decimals, ..self }
     }
 
+    /// The matrix as SVG.
+    ///
+    /// # Errors
+    /// If the names do not fit the matrix.
+    pub fn to_svg(&self) -> Result<String> {
+        self.check()?;
+        let widest = self.rows.iter().map(|name| width_of(name, 14.0)).max().unwrap_or(0);
+        let left = MARGIN + widest.max(width_of(&self.row_title, 14.0)) + 14;
+        let across = self.columns.len() as i32;
+        // Where there are many columns, their names are set a little smaller.
+        let words = self.columns.iter().flat_map(|name| name.split(' '));
+        let names = words.map(|word| width_of(word, 12.0) + 4).max().unwrap_or(0);
+        let field = ((WIDEST - left - MARGIN) / across).min(FIELD.0).max(names);
+        let width = (left + field * across + MARGIN).max(width_of(&self.title, 17.0) + 2 * MARGIN);
+        let height = TOP + FIELD.1 * self.rows.len() as i32 + MARGIN;
+        svg_of((width as u32, height as u32), |sheet| {
+            write_title(sheet, &self.title)?;
+            let middle = left + field * across / 2;
+            write(sheet, &self.column_title, (middle, 50), HPos::Center, font(14.0))?;
+            write(sheet, &self.row_title, (MARGIN, 76), HPos::Left, font(14.0))?;
+            for (column, name) in self.columns.iter().enumerate() {
+                let x = left + field * column as i32 + field / 2;
+                let size = if field < FIELD.0 { 12.0 } else { 14.0 };
+                match name.rsplit_once(' ').filter(|_| width_of(name, size) > field) {
+                    Some((first, second)) => {
+                        write(sheet, first, (x, 69), HPos::Center, font(size))?;
+                        write(sheet, second, (x, 83), HPos::Center, font(size))?;
+                    }
+                    None => write(sheet, name, (x, 76), HPos::Center, font(size))?,
+                }
+            }
+            for (row, (name, values)) in self.rows.iter().zip(&self.values).enumerate() {
+                let y = TOP + FIELD.1 * row as i32;
+                write(sheet, name, (left - 12, y + FIELD.1 / 2), HPos::Right, font(14.0))?;
+                for (column, &value) in values.iter().enumerate() {
+                    let x = left + field * column as i32;
+                    let (fill, words) = match value.is_finite() {
+                        true => (colour(self.share(value)), format!("{value:.*}", self.decimals)),
+                        false => ([235; 3], "–".to_owned()),
+                    };
+                    let corners = [(x + 1, y + 1), (x + field - 1, y + FIELD.1 - 1)];
+                    sheet.draw(&Rectangle::new(corners, rgb(fill).filled())).map_err(drawing_error)?;
+                    let ink = readable_on(fill);
+                    let style = font(15.0).color(&ink);
+                    write(sheet, &words, (x + field / 2, y + FIELD.1 / 2), HPos::Center, style)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn check(&self) -> Result<()> {
         let place = || format!("the heat map '{}'", self.title);
         if self.values.is_empty() || self.rows.len() != self.values.len() {
@@ -112,44 +163,7 @@ impl Figure for HeatMap {
     }
 
     fn draw(&self) -> Result<RgbImage> {
-        self.check()?;
-        let widest = self.rows.iter().map(|name| width_of(name, 14.0)).max().unwrap_or(0);
-        let left = MARGIN + widest.max(width_of(&self.row_title, 14.0)) + 14;
-        let across = self.columns.len() as i32;
-        // Where there are many columns, their names are set a little smaller.
-        let names = self.columns.iter().map(|name| width_of(name, 12.0) + 4).max().unwrap_or(0);
-        let field = ((WIDEST - left - MARGIN) / across).min(FIELD.0).max(names);
-        let width = (left + field * across + MARGIN).max(width_of(&self.title, 17.0) + 2 * MARGIN);
-        let height = TOP + FIELD.1 * self.rows.len() as i32 + MARGIN;
-        let svg = svg_of((width as u32, height as u32), |sheet| {
-            write_title(sheet, &self.title)?;
-            let middle = left + field * across / 2;
-            write(sheet, &self.column_title, (middle, 50), HPos::Center, font(14.0))?;
-            write(sheet, &self.row_title, (MARGIN, 76), HPos::Left, font(14.0))?;
-            for (column, name) in self.columns.iter().enumerate() {
-                let at = (left + field * column as i32 + field / 2, 76);
-                let size = if field < FIELD.0 { 12.0 } else { 14.0 };
-                write(sheet, name, at, HPos::Center, font(size))?;
-            }
-            for (row, (name, values)) in self.rows.iter().zip(&self.values).enumerate() {
-                let y = TOP + FIELD.1 * row as i32;
-                write(sheet, name, (left - 12, y + FIELD.1 / 2), HPos::Right, font(14.0))?;
-                for (column, &value) in values.iter().enumerate() {
-                    let x = left + field * column as i32;
-                    let (fill, words) = match value.is_finite() {
-                        true => (colour(self.share(value)), format!("{value:.*}", self.decimals)),
-                        false => ([235; 3], "–".to_owned()),
-                    };
-                    let corners = [(x + 1, y + 1), (x + field - 1, y + FIELD.1 - 1)];
-                    sheet.draw(&Rectangle::new(corners, rgb(fill).filled())).map_err(drawing_error)?;
-                    let ink = readable_on(fill);
-                    let style = font(15.0).color(&ink);
-                    write(sheet, &words, (x + field / 2, y + FIELD.1 / 2), HPos::Center, style)?;
-                }
-            }
-            Ok(())
-        })?;
-        raster::pixels(&svg)
+        raster::pixels(&self.to_svg()?)
     }
 }
 
