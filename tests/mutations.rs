@@ -60,9 +60,9 @@ unsafe impl GlobalAlloc for Watched {
 static ALLOCATOR: Watched = Watched;
 
 /// What one byte of a file may cost: parsed JSON and TOML are trees of some dozen bytes per letter.
-const PER_BYTE: usize = 100;
+const PER_BYTE: usize = 50;
 /// What any file may cost: buffers, the list of settings, messages.
-const CONSTANT: usize = 1 << 20;
+const CONSTANT: usize = 1 << 18;
 
 /// One kind of input.
 struct Target {
@@ -201,7 +201,7 @@ fn pickle_in_pth(folder: &Path, bytes: &[u8]) -> Result<()> {
     let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     archive.start_file("archive/data.pkl", stored).unwrap();
     archive.write_all(bytes).unwrap();
-    for storage in 0..8 {
+    for storage in 0..32 {
         archive.start_file(format!("archive/data/{storage}"), stored).unwrap();
         archive.write_all(&[7; 64]).unwrap();
     }

@@ -18,7 +18,8 @@ for command in munged mungekey slurmctld slurmd sbatch scontrol squeue scancel; 
         exit 2
     fi
 done
-program=$(realpath "${1:-$(dirname "$0")/../target/release/toalign}")
+here=$(realpath "$(dirname "$0")")
+program=$(realpath "${1:-$here/../target/release/toalign}")
 [ -x "$program" ] || { echo "no program $program: build it with cargo build --release, or name another" >&2; exit 2; }
 
 host=$(hostname -s)
@@ -101,15 +102,21 @@ over() { [ -z "$(squeue --noheader --job="$1" 2> /dev/null)" ]; }
 await "a node that is ready" idle
 
 cd "$place"
-sweep=(sweep --tasks Cl-Rw --methods "source-only,dannp+toalign" --seeds 1,2
-    --steps "${STEPS:-60}" --test-every 20 --checkpoint-every 2)
+# A few pictures of every kind, as two domains of two classes.
+for folder in {First,Second}/{one,two}; do
+    mkdir -p "pictures/$folder"
+    cp "$here"/pictures/{alpha,grey,rgb_16,palette}.png "$here"/pictures/baseline.jpg "pictures/$folder"
+done
+sweep=(sweep --preset mini --data "folder:pictures" --tasks First-Second --methods "source-only,dannp+toalign" --seeds 1,2
+    --weights none --batch-size 4 --discriminator-hidden 16
+    --steps "${STEPS:-2000}" --test-every 500 --log-every 50 --checkpoint-every 2)
 echo "a direct sweep of four runs"
 "$program" "${sweep[@]}" --out direct 2> "$work/direct.txt"
 
 "$program" "${sweep[@]}" --out runs --slurm sweep.sbatch --gpus 0 --cpus-per-task 1 --time 30
 job=$(sbatch --parsable sweep.sbatch)
-run() { echo "runs/mini/Cl-Rw/$1"; }
-begun() { [ -s "$(run "$1")/last.safetensors" ]; }
+run() { echo runs/pictures/*/"$1"; }
+begun() { ls $(run "$1")/last.safetensors; }
 
 await "the runs' first checkpoints" begun source-only/1
 scancel --signal=KILL --full "${job}_0"
