@@ -113,7 +113,9 @@ pub fn file_error(action: &'static str, path: impl Into<PathBuf>, source: std::i
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             "choose a folder that you may write to"
         }
-        std::io::ErrorKind::StorageFull => "free some space; everything written before is still there",
+        std::io::ErrorKind::StorageFull
+        | std::io::ErrorKind::QuotaExceeded
+        | std::io::ErrorKind::FileTooLarge => "free some space; everything written before is still there",
         _ => "",
     };
     Error::File { action, path: path.into(), source, advice: advice.to_owned() }

@@ -1,5 +1,7 @@
 //! A run that was interrupted ends exactly as one that was not.
 
+#[path = "common/same.rs"]
+mod same;
 #[path = "common/toy.rs"]
 mod toy;
 
@@ -7,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rand::Rng;
-use serde_json::Value;
+use same::{assert_same_run, records};
 use toalign::config::{Baseline, DataSource, DeviceChoice, RunConfig, Weights};
 use toalign::random::generator;
 use toalign::train::checkpoint::Checkpoint;
@@ -29,37 +31,6 @@ fn config(data: &Path, method: Baseline) -> RunConfig {
         batch_size: 4,
         discriminator_hidden: 16,
         ..RunConfig::mini()
-    }
-}
-
-/// The records of a run without what may differ: the starts, and how long things took.
-fn records(run: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let records = text.lines().map(|line| {
-        let mut record: Value = serde_json::from_str(line).unwrap();
-        let fields = record.as_object_mut().unwrap();
-        fields.remove("seconds");
-        fields.remove("seconds_per_step");
-        record
-    });
-    records.filter(|record| record["kind"] != "start").collect()
-}
-
-/// Both checkpoints byte for byte (weights, statistics, momentum, progress), and the records.
-fn assert_same_run(straight: &Path, interrupted: &Path) {
-    assert_eq!(records(straight), records(interrupted));
-    for name in ["last.safetensors", "best.safetensors"] {
-        let [a, b] = [straight, interrupted].map(|run| Checkpoint::load(&run.join(name)).unwrap());
-        assert_eq!(a.header, b.header);
-        for (name, tensor) in &a.tensors {
-            let values = |tensor: &candle_core::Tensor| {
-                let values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-                values.into_iter().map(f32::to_bits).collect::<Vec<_>>()
-            };
-            assert_eq!(values(tensor), values(&b.tensors[name]), "{name}");
-        }
-        let [a, b] = [straight, interrupted].map(|run| std::fs::read(run.join(name)).unwrap());
-        assert!(a == b, "{name} differs in bytes");
     }
 }
 

@@ -156,3 +156,36 @@ fn settings_of_one_run_are_refused_for_many() {
         assert!(message.contains(expected), "{message}");
     }
 }
+
+/// What the script for Slurm does, index by index, without Slurm.
+#[test]
+fn an_array_job_does_each_run_once_and_its_log_folder_exists() {
+    let folder = tempfile::Builder::new().prefix("it's a folder").tempdir().unwrap();
+    let data = pictures(folder.path(), 3, 5);
+    let arguments = sweep(&data, "source-only,dannp+toalign");
+    assert!(toalign(folder.path(), &with(&arguments, &["--out", "straight"])).status.success());
+    let slurm = ["--out", "array", "--slurm", "job.sh", "--time", "5", "--cpus-per-task", "1"];
+    let output = toalign(folder.path(), &with(&arguments, &slurm));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "submit it with: sbatch job.sh\n");
+    assert!(folder.path().join("array/slurm").is_dir());
+    let script = std::fs::read_to_string(folder.path().join("job.sh")).unwrap();
+    assert!(script.contains("\n#SBATCH --array=0-7\n"), "{script}");
+
+    // From another folder, as on another machine; the second round finds everything finished.
+    for said in ["1 finished", "1 finished before"] {
+        for index in 0..8 {
+            let mut shell = std::process::Command::new("bash");
+            shell.arg(folder.path().join("job.sh")).current_dir("/").stdin(Stdio::null());
+            let output = shell.env("SLURM_ARRAY_TASK_ID", index.to_string()).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("1 run in array: {said}\n"));
+        }
+    }
+    let [straight, array] = ["straight", "array"].map(|root| weights(&folder.path().join(root), "toy3x5"));
+    assert!(straight == array, "the array job gave other weights");
+
+    let message = complaint(folder.path(), &with(&arguments, &["--out", "array", "--index", "8"]));
+    assert!(message.contains("--index: expected a number from 0 to 7 of the 8 runs, found 8"), "{message}");
+    let printed = toalign(folder.path(), &with(&arguments, &["--slurm", "-", "--out", "other"])).stdout;
+    assert!(printed.starts_with(b"#!/bin/bash\n"));
+}

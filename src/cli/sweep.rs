@@ -9,9 +9,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use toalign::Result;
 use toalign::config::{Overlay, Preset, RunConfig};
 use toalign::error::complain;
+use toalign::files::write_atomically;
 use toalign::train::observer::{Observer, StepReport, TestReport};
 use toalign::train::record::Record;
 use toalign::train::records::keep;
+use toalign::train::slurm::{Requests, script_of_this_command};
 use toalign::train::sweep::{Ended, Overview, Plan};
 
 use super::say::say;
@@ -21,6 +23,7 @@ Examples:
   toalign sweep --tasks Cl-Rw,Pr-Ar --methods dannp,dannp+toalign --seeds 1,2,3
   toalign sweep --tasks all --methods hda,hda+toalign --seeds 1,2,3 --jobs 2 --out runs
   toalign sweep --data folder:office_home --tasks all --methods hda+toalign --seeds 1 --weights resnet50.safetensors
+  toalign sweep --methods hda,hda+toalign --slurm sweep.sbatch --gpus 1 --time 6:00:00 && sbatch sweep.sbatch
 The same command again goes on where the last one was stopped, by Ctrl-C or a crash; what is finished is left alone.";
 
 /// Which runs, and all settings that they share.
@@ -49,6 +52,14 @@ pub struct Sweep {
     /// Copy the metrics of every finished run to DIR/<data>/<task>/<method>/<seed>.jsonl, small files to keep.
     #[arg(long, value_name = "DIR")]
     records: Option<PathBuf>,
+    /// Train nothing, but write this sweep as an array job for Slurm, one index per run; `-` prints it.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "sweep.sbatch", help_heading = "Slurm")]
+    slurm: Option<PathBuf>,
+    /// Do run number K of this sweep alone, counted from 0.
+    #[arg(long, value_name = "K", conflicts_with = "slurm", help_heading = "Slurm")]
+    index: Option<usize>,
+    #[command(flatten)]
+    requests: Requests,
     /// Starting point of all settings [default: mini for the data mini, else office-home].
     #[arg(long)]
     preset: Option<Preset>,
@@ -75,7 +86,13 @@ impl Sweep {
             }
         }
         let base = self.settings.over(self.preset, self.config.as_deref())?;
-        let plan = Plan::new(&base, &self.tasks, &self.methods, &self.seeds)?;
+        let mut plan = Plan::new(&base, &self.tasks, &self.methods, &self.seeds)?;
+        if let Some(file) = &self.slurm {
+            return write_script(file, &script_of_this_command(plan.runs.len(), &self.out, &self.requests)?);
+        }
+        if let Some(index) = self.index {
+            plan = plan.only(index)?;
+        }
         let bars = Bars::over(&plan);
         let ended = plan.run(&self.out, self.jobs, &bars)?;
         bars.finish();
@@ -88,6 +105,14 @@ impl Sweep {
         }
         say_how_it_ended(&plan, &ended, &self.out)
     }
+}
+
+fn write_script(file: &Path, script: &str) -> Result<()> {
+    if file == Path::new("-") {
+        return say(script);
+    }
+    write_atomically(file, script.as_bytes())?;
+    say(format!("submit it with: sbatch {}", file.display()))
 }
 
 /// A bar over all steps of all runs, and one for each run at work.
@@ -201,7 +226,12 @@ fn say_how_it_ended(plan: &Plan, ended: &[Ended], out: &Path) -> Result<()> {
         counts[kind].1 += 1;
     }
     let counts = counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {name}"));
-    say(format!("{} runs in {}: {}", plan.runs.len(), out.display(), counts.collect::<Vec<_>>().join(", ")))?;
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let runs = match plan.runs.len() {
+        1 => "1 run".to_owned(),
+        several => format!("{several} runs"),
+    };
+    say(format!("{runs} in {}: {counts}", out.display()))?;
     match failures.len() {
         0 => Ok(()),
         count => Err(complain(

@@ -44,7 +44,11 @@ pub fn pictures_per_task() -> Result<usize> {
     Ok(all * 2 / DOMAINS.len())
 }
 
-fn parse(text: &str, file: &Path) -> Result<Vec<ClassCounts>> {
+/// The classes in the text of such a list; `file` is its name for messages.
+///
+/// # Errors
+/// If a line is not a label, a class and four counts; with `file:line`.
+pub fn parse(text: &str, file: &Path) -> Result<Vec<ClassCounts>> {
     let row = |(number, line): (usize, &str)| -> Result<ClassCounts> {
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
         let numbers: Option<Vec<usize>> = cells.iter().skip(2).map(|cell| cell.parse().ok()).collect();

@@ -8,6 +8,7 @@ mod backbone_pass;
 mod backbone_plan;
 pub mod discriminator;
 pub mod head;
+mod pickle_limits;
 pub mod pretrained;
 mod pytorch_file;
 mod residual_block;

@@ -12,6 +12,7 @@ use candle_core::pickle::{Object, Stack};
 use candle_core::{DType, Device, Tensor};
 use zip::ZipArchive;
 
+use super::pickle_limits::Limits;
 use super::weights::{NamedTensors, Notes};
 use crate::error::{Result, complain, file_error};
 
@@ -75,18 +76,9 @@ fn as_text(value: &Object) -> Option<String> {
 /// Runs the pickle with candle's unpickler, one instruction at a time.
 fn unpickle(mut pickle: &[u8]) -> Outcome<Object> {
     let mut stack = Stack::empty();
+    let mut limits = Limits::of(pickle);
     loop {
-        match *pickle {
-            // A text: the unpickler would allocate whatever length it claims.
-            [b'X', a, b, c, d, ref rest @ ..] if u32::from_le_bytes([a, b, c, d]) as usize > rest.len() => {
-                return Err("a text in it is longer than the file".to_owned());
-            }
-            // A whole number: the unpickler's arithmetic overflows beyond 8 bytes.
-            [0x8a, bytes, ..] if bytes > 8 => {
-                return Err(format!("a whole number of {bytes} bytes"));
-            }
-            _ => {}
-        }
+        limits.follow(pickle)?;
         if stack.read(&mut pickle).map_err(|error| first_line(&error))? {
             return stack.finalize().map_err(|error| first_line(&error));
         }
@@ -254,5 +246,35 @@ fn numbers(value: &Object) -> Option<Vec<usize>> {
     match value {
         Object::Tuple(values) => values.iter().map(number).collect(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(pickle: &[u8]) -> String {
+        unpickle(pickle).map(|_| ()).unwrap_err()
+    }
+
+    #[test]
+    fn objects_inside_objects_end_somewhere() {
+        let nested = |instruction: u8| [&[b']'][..], &vec![instruction; 200_000], b"."].concat();
+        // Tuples of one, and a list for every tuple of two.
+        assert_eq!(refusal(&nested(0x85)), "objects inside objects, more than 64 deep");
+        let lists = [&vec![b']'; 200_000][..], &vec![b'a'; 199_999], b"."].concat();
+        assert_eq!(refusal(&lists), "objects inside objects, more than 64 deep");
+        let fine = [&[b']'][..], &[0x85; 60], b"."].concat();
+        assert!(unpickle(&fine).is_ok());
+    }
+
+    #[test]
+    fn copies_of_copies_end_somewhere() {
+        // x = (x, x), 60 times: 2⁶⁰ objects in 360 bytes.
+        let doubling = b"q\x00h\x00\x86".repeat(60);
+        let pickle = [&b"]"[..], &doubling, b"."].concat();
+        assert_eq!(refusal(&pickle), "objects that unfold to much more than the file");
+        let pickle = [&b"]"[..], &doubling[..15], b"."].concat();
+        assert!(unpickle(&pickle).is_ok());
     }
 }

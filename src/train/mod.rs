@@ -15,5 +15,6 @@ pub mod record;
 pub mod records;
 pub mod run;
 pub mod session;
+pub mod slurm;
 pub mod sweep;
 pub mod trainer;

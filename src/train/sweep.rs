@@ -94,6 +94,27 @@ impl Plan {
         Ok(Self { runs })
     }
 
+    /// Run number `index` alone, counted from 0 in the plan's order.
+    ///
+    /// # Errors
+    /// If the plan has fewer runs.
+    pub fn only(mut self, index: usize) -> Result<Self> {
+        let count = self.runs.len();
+        if index >= count {
+            return Err(complain(
+                format!("a number from 0 to {} of the {count} runs", count - 1),
+                index.to_string(),
+            )
+            .at("--index")
+            .advice(
+                "the other flags have to be those of the whole sweep; --slurm writes an array job that fits",
+            )
+            .into());
+        }
+        self.runs = vec![self.runs.swap_remove(index)];
+        Ok(self)
+    }
+
     /// Does what is left to do under `root`, `jobs` runs at a time, and says how each run ended, in the plan's order.
     ///
     /// Runs share nothing but the processor: no result depends on `jobs`. A run that fails does not stop the others, and two
@@ -192,6 +213,19 @@ mod tests {
             [("Cl-Rw", "dannp"), ("Cl-Rw", "dannp+toalign"), ("Rw-Cl", "dannp"), ("Rw-Cl", "dannp+toalign")];
         assert_eq!(runs, expected.map(|(task, method)| (task.to_owned(), method.to_owned())));
         assert_eq!(plan(&["Rw-Ar", "all"], &["hda"]).unwrap().len(), 12);
+    }
+
+    #[test]
+    fn one_run_of_the_plan_is_taken_by_its_number() {
+        let plan = || Plan::new(&RunConfig::mini(), &["Cl-Rw", "Rw-Cl"], &["dannp", "hda"], &[1, 2]).unwrap();
+        for (index, run) in plan().runs.iter().enumerate() {
+            assert_eq!(plan().only(index).unwrap().runs, [run.clone()]);
+        }
+        let message = plan().only(8).unwrap_err().to_string();
+        assert!(
+            message.starts_with("--index: expected a number from 0 to 7 of the 8 runs, found 8"),
+            "{message}"
+        );
     }
 
     #[test]
