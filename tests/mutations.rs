@@ -14,7 +14,10 @@ use candle_core::{Device, Tensor};
 use rand::Rng;
 use toalign::Result;
 use toalign::config::RunConfig;
-use toalign::data::office_home;
+use toalign::data::folder::Options;
+use toalign::data::lists::Lists;
+use toalign::data::office_home::published_list;
+use toalign::data::{list_file, office_home};
 use toalign::model::weights::{self, Notes};
 use toalign::random::generator;
 use toalign::train::checkpoint::{Checkpoint, Header};
@@ -84,9 +87,10 @@ fn targets() -> Vec<Target> {
             seeds: vec![include_bytes!("../data_maps/office_home.csv").to_vec()],
             read: class_list,
         },
-        Target { name: "settings", share: 20, seeds: settings(), read: settings_file },
+        Target { name: "list of pictures", share: 10, seeds: lists(), read: list_of_pictures },
+        Target { name: "settings", share: 15, seeds: settings(), read: settings_file },
         Target { name: "metrics.jsonl", share: 15, seeds: metrics(), read: metrics_file },
-        Target { name: "checkpoint", share: 20, seeds: vec![checkpoint()], read: checkpoint_file },
+        Target { name: "checkpoint", share: 15, seeds: vec![checkpoint()], read: checkpoint_file },
         Target { name: "safetensors", share: 10, seeds: vec![safetensors()], read: weights_file },
         Target { name: ".pth", share: 10, seeds: pytorch_files(), read: weights_file },
         Target { name: "pickle in .pth", share: 15, seeds: pickles(), read: pickle_in_pth },
@@ -95,6 +99,21 @@ fn targets() -> Vec<Target> {
 
 fn class_list(_: &Path, bytes: &[u8]) -> Result<()> {
     office_home::parse(&String::from_utf8_lossy(bytes), Path::new("list.csv")).map(|_| ())
+}
+
+fn lists() -> Vec<Vec<u8>> {
+    let published = published_list::lines("Art").unwrap()[..40].join("\n");
+    let windows = "\u{feff}art\\Alarm Clock\\00001.jpg 0\r\nart\\Mug\\00007.jpg 1\r\n\r\n".to_owned();
+    vec![published.into_bytes(), windows.into_bytes()]
+}
+
+fn list_of_pictures(folder: &Path, bytes: &[u8]) -> Result<()> {
+    let file = written(folder, "art.txt", bytes);
+    let parsed = list_file::parse(bytes, &file);
+    // The labels of both domains have to fit together, and the pictures to be there.
+    written(folder, "photo.txt", b"art/Mug/00001.jpg 0\n");
+    let _ = Lists { folder, images: None }.task("art-photo", &Options::default());
+    parsed.map(|_| ())
 }
 
 fn settings() -> Vec<Vec<u8>> {
