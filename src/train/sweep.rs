@@ -208,7 +208,7 @@ mod tests {
     fn one_run_of_the_plan_is_taken_by_its_number() {
         let plan = || Plan::new(&RunConfig::mini(), &["Cl-Rw", "Rw-Cl"], &["dannp", "hda"], &[1, 2]).unwrap();
         for (index, run) in plan().runs.iter().enumerate() {
-            assert_eq!(plan().only(index).unwrap().runs, [run.clone()]);
+            assert_eq!(plan().only(index).unwrap().runs, std::slice::from_ref(run));
         }
         let message = plan().only(8).unwrap_err().to_string();
         assert!(
