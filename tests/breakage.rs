@@ -29,7 +29,8 @@ fn workplace() -> (TempDir, Vec<String>) {
     let data = pictures(folder.path(), 3, 5);
     let flags = format!(
         "sweep --preset mini --data folder:{} --tasks all --methods source-only --seeds 1,2 --weights none \
-         --batch-size 4 --steps 6 --test-every 3 --log-every 2 --checkpoint-every 2 --discriminator-hidden 16",
+         --batch-size 4 --steps 6 --test-every 3 --log-every 2 --checkpoint-every 2 --discriminator-hidden 16 \
+         --resize 16 --pad 0 --crop 16",
         data.display()
     );
     (folder, flags.split_whitespace().map(str::to_owned).collect())
@@ -65,6 +66,9 @@ fn first(folder: &Path) -> RunConfig {
         log_every: 2,
         checkpoint_every: 2,
         discriminator_hidden: 16,
+        resize: 16,
+        pad: 0,
+        crop: 16,
         ..RunConfig::mini()
     }
 }

@@ -18,7 +18,8 @@ use toalign::random::generator;
 use toy::{command, toalign};
 
 const SWEEP: &str = "sweep --tasks Cl-Rw --methods dannp+toalign --seeds 1,2 --steps 6 --test-every 3 \
-                     --checkpoint-every 1 --log-every 2 --batch-size 4 --discriminator-hidden 16";
+                     --checkpoint-every 1 --log-every 2 --batch-size 4 --discriminator-hidden 16 \
+                     --resize 16 --pad 0 --crop 16";
 
 fn arguments(out: &str) -> Vec<&str> {
     SWEEP.split_whitespace().chain(["--out", out]).collect()

@@ -222,7 +222,7 @@ fn pickle_in_pth(folder: &Path, bytes: &[u8]) -> Result<()> {
     archive.write_all(bytes).unwrap();
     for storage in 0..32 {
         archive.start_file(format!("archive/data/{storage}"), stored).unwrap();
-        archive.write_all(&[7; 64]).unwrap();
+        archive.write_all(&[7; 256]).unwrap();
     }
     weights_file(folder, &archive.finish().unwrap().into_inner())
 }

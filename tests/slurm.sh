@@ -108,7 +108,7 @@ for folder in {First,Second}/{one,two}; do
     cp "$here"/pictures/{alpha,grey,rgb_16,palette}.png "$here"/pictures/baseline.jpg "pictures/$folder"
 done
 sweep=(sweep --preset mini --data "folder:pictures" --tasks First-Second --methods "source-only,dannp+toalign" --seeds 1,2
-    --weights none --batch-size 4 --discriminator-hidden 16
+    --weights none --batch-size 2 --resize 16 --pad 0 --crop 16 --discriminator-hidden 16
     --steps "${STEPS:-2000}" --test-every 500 --log-every 50 --checkpoint-every 2)
 echo "a direct sweep of four runs"
 "$program" "${sweep[@]}" --out direct 2> "$work/direct.txt"
