@@ -30,7 +30,7 @@ pub use crate::report::comparison::charts::{accuracy_bars, class_gain_bars, conf
 pub use crate::report::comparison::classes::{class_gains, class_gains_table, confusion};
 pub use crate::report::comparison::cost::cost_table;
 pub use crate::report::comparison::gains::{Unit, gain, gains_by_task, gains_table};
-pub use crate::report::comparison::selection::Choice;
+pub use crate::report::comparison::selection::{Choice, choose};
 pub use crate::report::live_sweep::watch;
 pub use crate::report::plot::{Bars, Chart, GroupedBars};
 pub use crate::report::published::{disagreements, published, published_notes, published_table};
