@@ -17,3 +17,7 @@ mod lesson_04_toalign_weighting;
 mod lesson_05_training_toalign;
 #[path = "06_your_own_data.rs"]
 mod lesson_06_your_own_data;
+#[path = "07_office_home_runs.rs"]
+mod lesson_07_office_home_runs;
+#[path = "08_results.rs"]
+mod lesson_08_results;

@@ -11,6 +11,7 @@ mod histogram;
 pub(super) mod in_place;
 pub(crate) mod raster;
 mod row;
+pub(super) mod run_fields;
 mod scatter;
 mod signed_bars;
 
