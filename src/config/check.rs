@@ -52,6 +52,9 @@ impl RunConfig {
         for (key, value) in [("resize", self.resize), ("pad", self.pad), ("crop", self.crop)] {
             require(value <= 10_000, key, "at most 10000 pixels", value)?;
         }
+        // Sixteen times the published width; a damaged file must not ask for all memory.
+        let hidden = self.discriminator_hidden;
+        require(hidden <= 16_384, "discriminator_hidden", "at most 16384 units", hidden)?;
         require(
             self.crop <= self.resize + 2 * self.pad,
             "crop",
