@@ -29,7 +29,10 @@ show(&gains_by_task(&study, "hda+toalign", "hda", Choice::Last))?;
 let mut sheet = Column::new("Target accuracy while training");
 for pair in study.tasks().chunks(2) {
     let mut row = Row::new("");
-    for task in pair { row = row.and(&learning_curves(&study, task))?; }
+    for task in pair {
+        let chart = learning_curves(&study, task);
+        row = row.and(&if *task == "Rw-Pr" { chart } else { chart.without_legend() })?;
+    }
     sheet = sheet.and(&row)?;
 }
 show(&sheet)?;

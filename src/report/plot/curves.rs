@@ -37,6 +37,8 @@ pub struct Chart {
     pub from_zero: bool,
     /// Where the horizontal axis begins and ends; `None`: at the first and the last point.
     pub x_range: Option<(f64, f64)>,
+    /// Whether another chart beside it has the legend.
+    pub legend_is_elsewhere: bool,
     /// How wide the chart is.
     pub size: Size,
     /// The lines.
@@ -83,6 +85,11 @@ impl Chart {
         Self { from_zero: true, ..self }
     }
 
+    /// The same without its legend, for a chart beside one that has the same.
+    pub fn without_legend(self) -> Self {
+        Self { legend_is_elsewhere: true, ..self }
+    }
+
     /// The chart as SVG. Without a single point it says "no data yet".
     ///
     /// # Errors
@@ -103,7 +110,8 @@ impl Chart {
         let first = |(place, curve): &(usize, &Curve)| {
             self.curves[..*place].iter().all(|before| before.label != curve.label)
         };
-        self.curves
+        let curves = if self.legend_is_elsewhere { &[][..] } else { &self.curves };
+        curves
             .iter()
             .enumerate()
             .filter(first)

@@ -22,6 +22,7 @@ pub fn accuracy_curves(runs: &[Run], size: Size) -> Result<String> {
         y_title: "target accuracy (%)".into(),
         from_zero: false,
         x_range: Some((0.0, planned_steps(runs))),
+        legend_is_elsewhere: false,
         size,
         curves: curves(runs, |record| record.accuracies().map(|(step, [_, target])| (step, target))),
     };
@@ -39,6 +40,7 @@ pub fn loss_curves(runs: &[Run], name: &str, size: Size) -> Result<String> {
         y_title: "loss (mean since last point)".into(),
         from_zero: true,
         x_range: Some((0.0, planned_steps(runs))),
+        legend_is_elsewhere: false,
         size,
         curves: curves(runs, |record| record.loss(name)),
     };
