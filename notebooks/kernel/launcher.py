@@ -5,6 +5,7 @@ one in reserve; with `--early` too, only where the template needs no work.
 """
 
 import json
+import os
 import signal
 import sys
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 import spare
 from relay import Relay
 
+# With so many cores two kernels load as fast as one; with fewer they load one after the other.
+MANY_CORES = 4
 # A lesson that found no kernel in reserve has one prepared after so many seconds, when its own first cells are through.
 BREATH = 20.0
 
@@ -20,6 +23,8 @@ BREATH = 20.0
 def wait_for_lesson(relay: Relay) -> spare.Offer:
     """Waits in reserve, loading, until a lesson takes this kernel."""
     offer = spare.Offer(relay.slot.folder)
+    if (os.cpu_count() or 1) >= MANY_CORES:
+        spare.top_up()
     announced = False
     while (connection := offer.taken()) is None:
         relay.step()
