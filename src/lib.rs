@@ -9,6 +9,7 @@ pub mod error;
 pub mod explain;
 pub mod files;
 pub mod lesson;
+mod lock;
 pub mod main_job;
 pub mod method;
 pub mod model;

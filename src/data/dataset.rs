@@ -69,3 +69,17 @@ pub struct Task {
     /// What the user should know, such as a class that one domain lacks. Empty if all is well.
     pub remarks: Vec<String>,
 }
+
+impl Task {
+    /// A task whose tests see the pictures that it trains on, as the published code has it for Office-Home.
+    pub fn tested_on_training_pictures(
+        name: String,
+        source: Domain,
+        target: Domain,
+        classes: Vec<String>,
+        remarks: Vec<String>,
+    ) -> Self {
+        let (source_test, target_test) = (source.clone(), target.clone());
+        Self { name, source, target, source_test, target_test, classes, remarks }
+    }
+}

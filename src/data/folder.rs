@@ -64,15 +64,8 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
     };
     let source = join(source_classes.into_iter().map(&mut load).collect::<Result<_>>()?);
     let target_pictures = join(target_classes.into_iter().map(&mut load).collect::<Result<_>>()?);
-    Ok(Task {
-        name: task_name(&sources, target, &names),
-        source_test: source.clone(),
-        target_test: target_pictures.clone(),
-        source,
-        target: target_pictures,
-        classes,
-        remarks,
-    })
+    let name = task_name(&sources, target, &names);
+    Ok(Task::tested_on_training_pictures(name, source, target_pictures, classes, remarks))
 }
 
 /// The sources, or the target: what they have together.

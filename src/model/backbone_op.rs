@@ -5,7 +5,7 @@
 //! [`ParameterOp`], whose turn comes after it, hands its own to candle.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use candle_core::{
     CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, Var, WithDType, bail,
@@ -13,6 +13,7 @@ use candle_core::{
 
 use super::backbone_pass::{Forward, Pass, Tape};
 use super::backbone_plan::{Gradients, Plan, Tensors};
+use crate::lock::lock;
 use crate::nn::batch_norm_kernel::Moments;
 use crate::nn::buffers::Buffers;
 use crate::nn::element::{Element, contiguous, unsupported, with_elements};
@@ -155,10 +156,6 @@ impl BackboneOp {
         *lock(&self.gradients) = left;
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl CustomOp2 for BackboneOp {

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::config::RunConfig;
 use crate::error::Result;
+use crate::lock::lock;
 use crate::report::show::in_place::{InPlace, in_words};
 use crate::report::show::run_fields::{Field, RunFields};
 use crate::report::show::{Show, stop_is_wanted};
@@ -40,7 +41,7 @@ struct State {
     /// Steps that were done before this sweep.
     found: usize,
     is_stopped: bool,
-    place: Option<InPlace>,
+    place: InPlace,
 }
 
 impl Board {
@@ -59,7 +60,7 @@ impl Board {
             begun: Instant::now(),
             found: 0,
             is_stopped: false,
-            place: Some(InPlace::new()),
+            place: InPlace::new(),
         };
         Self { root: root.to_owned(), state: Arc::new(Mutex::new(state)) }
     }
@@ -124,7 +125,7 @@ impl Observer for FieldObserver {
         if let Some(field) = state.runs.fields.get_mut(self.number) {
             field.done = report.step;
         }
-        if state.place.as_ref().is_some_and(InPlace::is_due) {
+        if state.place.is_due() {
             state.draw_in_place(false)?;
         }
         state.is_stopped |= stop_is_wanted();
@@ -141,12 +142,8 @@ impl Observer for FieldObserver {
 
 impl State {
     fn draw_in_place(&mut self, last: bool) -> Result<()> {
-        // Taken out while the drawing reads the rest.
-        let Some(mut place) = self.place.take() else { return Ok(()) };
         self.runs.words = self.progress();
-        let drawn = place.draw(|| self.runs.bundle(), || self.runs.words.clone(), last);
-        self.place = Some(place);
-        drawn
+        self.place.draw(|| self.runs.bundle(), || self.runs.words.clone(), last)
     }
 
     /// Such as "3 of 8 runs finished, 40 s left".
@@ -160,10 +157,6 @@ impl State {
         }
         words
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Means, sample standard deviations, and paired differences with Student's t interval.
 
+use crate::train::progress;
+
 /// How sure the intervals are: 95 %.
 pub const CONFIDENCE: f64 = 0.95;
 
@@ -25,10 +27,7 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
 
 /// The middle value, of an even number the mean of the middle two; none of nothing.
 pub fn median(values: &[f64]) -> Option<f64> {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
-    Some((low + high) / 2.0)
+    (!values.is_empty()).then(|| progress::median(values))
 }
 
 /// The mean of paired differences and how far it is to be trusted.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use candle_core::{D, DType, Tensor};
 
-use super::label_free::LabelFree;
 use crate::data::batches::test_batches;
 use crate::data::dataset::Domain;
 use crate::data::transform::Transform;
@@ -31,8 +30,8 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// One prediction per picture, in the order of the domain.
     pub predictions: Vec<Prediction>,
-    /// How the predictions look to somebody without labels.
-    pub label_free: LabelFree,
+    /// The softmax probabilities of each picture, `[classes]`, in the same order.
+    pub probabilities: Vec<Vec<f32>>,
 }
 
 impl Evaluation {
@@ -68,8 +67,7 @@ pub fn evaluate(
             predictions.push(Prediction { index, label, class, probability });
         }
     }
-    let label_free = LabelFree::of(&all_probabilities);
-    Ok(Evaluation { accuracy: accuracy(&predictions), predictions, label_free })
+    Ok(Evaluation { accuracy: accuracy(&predictions), predictions, probabilities: all_probabilities })
 }
 
 /// The class with the largest logit and its softmax probability, for each row of logits `[batch, classes]`.

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::observer::Observer;
 use super::run::{RunFolder, RunState};
@@ -19,6 +19,7 @@ use super::session::{Outcome, Session, domain_names};
 use crate::config::RunConfig;
 use crate::data::names::{all_tasks, find_task, task_name};
 use crate::error::{Error, Result, complain};
+use crate::lock::lock;
 
 /// The runs of a sweep, in their order: seed by seed, so that a sweep that is stopped early has whole seeds.
 #[derive(Debug, Clone)]
@@ -190,10 +191,6 @@ fn tasks_by_name(base: &RunConfig, tasks: &[impl AsRef<str>]) -> Result<Vec<Stri
         }
     }
     Ok(names)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

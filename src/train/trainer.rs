@@ -7,6 +7,7 @@ use candle_core::{DType, Tensor};
 
 use super::checkpoint::{Checkpoint, Header};
 use super::evaluate::evaluate;
+use super::label_free::LabelFree;
 use super::observer::{Kept, Observer, StepReport, TestReport};
 use super::progress::{Best, Progress, median};
 use super::record::Record;
@@ -216,7 +217,7 @@ impl<'a> Trainer<'a> {
             source_accuracy: source.accuracy,
             target_accuracy: target.accuracy,
             best_target_accuracy: best.accuracy,
-            label_free: Some(target.label_free),
+            label_free: Some(LabelFree::of(&target.probabilities)),
             seconds,
         })?;
         if self.progress.step == self.config.steps {

@@ -103,15 +103,8 @@ pub fn task(name: &str, options: &Options) -> Result<Task> {
     let source = join(sources.iter().map(load).collect::<Result<_>>()?);
     let target_pictures = load(&target)?;
     let short: Vec<&str> = sources.iter().map(|source| source.short()).collect();
-    Ok(Task {
-        name: format!("{}-{}", short.join("+"), target.short()),
-        source_test: source.clone(),
-        target_test: target_pictures.clone(),
-        source,
-        target: target_pictures,
-        classes: class_names(),
-        remarks: Vec::new(),
-    })
+    let name = format!("{}-{}", short.join("+"), target.short());
+    Ok(Task::tested_on_training_pictures(name, source, target_pictures, class_names(), Vec::new()))
 }
 
 /// The short names of all twelve tasks, source by source.

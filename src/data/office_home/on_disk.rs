@@ -54,15 +54,9 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
     };
     let source = join(sources.iter().map(|&source| load(source)).collect::<Result<_>>()?);
     let target_pictures = load(target)?;
-    Ok(Task {
-        name: task_name(&sources, target, &names),
-        source_test: source.clone(),
-        target_test: target_pictures.clone(),
-        source,
-        target: target_pictures,
-        classes: classes.iter().map(|class| class.class.clone()).collect(),
-        remarks,
-    })
+    let name = task_name(&sources, target, &names);
+    let classes = classes.iter().map(|class| class.class.clone()).collect();
+    Ok(Task::tested_on_training_pictures(name, source, target_pictures, classes, remarks))
 }
 
 /// Compares all four domains in `folder` with the published lists, file by file, and decodes every picture.
