@@ -9,13 +9,13 @@ use rand::Rng;
 use serde::Serialize;
 
 use crate::config::RunConfig;
+use crate::cpu::profile;
 use crate::data::batches::{Batch, BatchLoader};
 use crate::data::office_home;
 use crate::device::memory;
 use crate::error::{Result, complain};
 use crate::method::{Method, StepInput};
 use crate::model::{Model, ModelSpec};
-use crate::nn::profile;
 use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
 use crate::random::generator;
 use crate::train::progress::median;

@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod config;
+pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod error;

@@ -3,7 +3,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::batch_norm_kernel::{Normalisation, Terms, block, ordered_sum, two_sums};
+use super::batch_norm::{Normalisation, Terms, block, ordered_sum, two_sums};
 use super::element::{Element, vectorised};
 use super::profile::{Kind, timed};
 

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::buffers::Buffers;
-use super::element::Element;
-use super::lanes::lanes_here;
+use crate::cpu::buffers::Buffers;
+use crate::cpu::element::Element;
+use crate::cpu::lanes::lanes_here;
 
 /// Registers side by side in a panel.
 pub const VECTORS: usize = 2;

@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::buffers::Buffers;
-use super::conv_kernel::Finish;
-use super::conv_shape::ConvShape;
-use super::element::{Element, vectorised};
-use super::gather::{Source, with_scratch};
-use super::panels::Panels;
-use super::parts::{by_domain, parts_of_domains};
-use super::tile_product::{Left, Target, multiply};
+use super::im2col::{Source, with_scratch};
+use super::microkernel::{Left, Target, multiply};
+use super::packing::Panels;
+use super::shape::ConvShape;
+use super::tiles::Finish;
 use super::winograd::{CHANNELS, POINTS, Points, Strips, TransformInput, TransformProduct, transform_kernel};
+use crate::cpu::buffers::Buffers;
+use crate::cpu::element::{Element, vectorised};
+use crate::cpu::parts::{by_domain, parts_of_domains};
 
 /// The transformed kernel, point after point `[in, out]`.
 pub fn kernel_forward<'b, T: Element>(

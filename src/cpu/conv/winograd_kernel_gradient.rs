@@ -1,22 +1,22 @@
 //! The gradient of a 3×3 kernel with stride 1 by Winograd's minimal filtering, which is [`conv_winograd`] gone back:
 //! `dU = (A dY Aᵀ) ⊙ (Bᵀ d B)`, summed over all patches, then `dW = Gᵀ dU G`.
 //!
-//! [`conv_winograd`]: super::conv_winograd
+//! [`conv_winograd`]: super::winograd_tiles
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::buffers::Buffers;
-use super::conv_shape::ConvShape;
-use super::element::{Element, vectorised};
-use super::gather::{Source, with_scratch};
-use super::panels::Panelled;
-use super::parts::{even_parts, parts_of_domains};
-use super::tile_product::{Left, Target, multiply};
+use super::im2col::{Source, with_scratch};
+use super::microkernel::{Left, Target, multiply};
+use super::packing::Panelled;
+use super::shape::ConvShape;
 use super::winograd::{
     CHANNELS, POINTS, Points, Strips, TransformGradient, TransformInput, transform_kernel_back,
 };
+use crate::cpu::buffers::Buffers;
+use crate::cpu::element::{Element, vectorised};
+use crate::cpu::parts::{even_parts, parts_of_domains};
 
 /// Patches whose products are added at a time.
 const PATCHES: usize = 112;

@@ -1,11 +1,11 @@
 //! What one pass through a residual network has to know: its units, and where their tensors lie.
 
-use crate::nn::batch_norm_kernel::Moments;
-use crate::nn::conv_kernel;
-use crate::nn::conv_shape::ConvShape;
+use crate::cpu::batch_norm::Moments;
+use crate::cpu::conv::shape::ConvShape;
+use crate::cpu::conv::tiles;
 
 /// A convolution and the batch norm behind it.
-pub(super) struct Unit {
+pub(crate) struct Unit {
     /// Its place in the list of all units: stem first, then block by block, a shortcut's unit last.
     pub number: usize,
     /// `[out, height, width, in]`.
@@ -20,12 +20,12 @@ impl Unit {
     /// Whether its convolution normalises its input while it reads it, given maps of `dims`.
     pub fn can_normalise_its_input(&self, dims: &[usize]) -> bool {
         ConvShape::new(dims, &self.kernel_dims, self.stride, self.padding)
-            .is_ok_and(|shape| conv_kernel::can_normalise_its_input(&shape))
+            .is_ok_and(|shape| tiles::can_normalise_its_input(&shape))
     }
 }
 
 /// The units of one residual block.
-pub(super) struct BlockPlan {
+pub(crate) struct BlockPlan {
     pub units: Vec<Unit>,
     pub downsample: Option<Unit>,
 }
@@ -38,7 +38,7 @@ impl BlockPlan {
 }
 
 /// A whole network.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pub stem: Unit,
     pub max_pool: bool,
     pub blocks: Vec<BlockPlan>,
@@ -48,7 +48,7 @@ pub(super) struct Plan {
 
 /// The tensors of a unit, as their elements: `[out, height, width, in]`, `[out]`, `[out]`.
 #[derive(Clone, Copy)]
-pub(super) struct Tensors<'a, T> {
+pub(crate) struct Tensors<'a, T> {
     pub kernel: &'a [T],
     pub scale: &'a [T],
     pub shift: &'a [T],
@@ -56,7 +56,7 @@ pub(super) struct Tensors<'a, T> {
 
 /// Their gradients.
 #[derive(Default)]
-pub(super) struct Gradients<T> {
+pub(crate) struct Gradients<T> {
     pub kernel: Vec<T>,
     pub scale: Vec<T>,
     pub shift: Vec<T>,

@@ -11,16 +11,16 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::buffers::Buffers;
-use super::conv_shape::ConvShape;
-use super::conv_winograd;
-use super::element::{Element, vectorised};
-use super::gather::{Gather, Run, Source, with_scratch};
-use super::panels::{Panels, copy_columns, copy_rows};
-use super::parts::{by_domain, even_parts, parts_of_domains};
-use super::profile::{Kind, timed};
-use super::tile_product::{Left, Target, multiply};
+use super::im2col::{Gather, Run, Source, with_scratch};
+use super::microkernel::{Left, Target, multiply};
+use super::packing::{Panels, copy_columns, copy_rows};
+use super::shape::ConvShape;
 use super::winograd::{self, Strips};
+use super::winograd_tiles;
+use crate::cpu::buffers::Buffers;
+use crate::cpu::element::{Element, vectorised};
+use crate::cpu::parts::{by_domain, even_parts, parts_of_domains};
+use crate::cpu::profile::{Kind, timed};
 
 /// What is done with a tile of the result while it is in the cache: it gets the domain, the rows of the result and their
 /// elements, and what it returns is handed on in the order of the tiles.
@@ -53,9 +53,9 @@ pub fn forward<T: Element, R: Send>(
 ) -> Vec<Vec<R>> {
     timed(Kind::ConvolutionForward, || {
         if winograd::applies(shape) {
-            let kernel = conv_winograd::kernel_forward(shape, kernel, buffers);
+            let kernel = winograd_tiles::kernel_forward(shape, kernel, buffers);
             let strips = Strips::of(shape);
-            return conv_winograd::convolve(strips, source, &kernel, output, domains, false, finish);
+            return winograd_tiles::convolve(strips, source, &kernel, output, domains, false, finish);
         }
         let (patch, out) = (shape.patch(), shape.output_channels);
         let panels = Panels::new(patch, out, buffers, |columns, width, panel| {
@@ -81,9 +81,9 @@ pub fn backward_input<T: Element, R: Send>(
 ) -> Vec<Vec<R>> {
     timed(Kind::ConvolutionInputGradient, || {
         if winograd::applies(shape) {
-            let kernel = conv_winograd::kernel_backward(shape, kernel, buffers);
+            let kernel = winograd_tiles::kernel_backward(shape, kernel, buffers);
             let (strips, source) = (Strips::of(shape), Source::Map(output_gradient));
-            return conv_winograd::convolve(strips, source, &kernel, gradient, domains, add, finish);
+            return winograd_tiles::convolve(strips, source, &kernel, gradient, domains, add, finish);
         }
         let stride = shape.stride;
         for place in 0..stride * stride {

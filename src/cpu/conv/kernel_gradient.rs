@@ -4,16 +4,16 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::buffers::Buffers;
-use super::conv_shape::ConvShape;
-use super::conv_winograd_gradient;
-use super::element::{Element, vectorised};
-use super::gather::{Gather, Run, Source, with_scratch};
-use super::panels::Panelled;
-use super::parts::{even_parts, parts_of_domains};
-use super::profile::{Kind, timed};
-use super::tile_product::{Left, Target, multiply};
+use super::im2col::{Gather, Run, Source, with_scratch};
+use super::microkernel::{Left, Target, multiply};
+use super::packing::Panelled;
+use super::shape::ConvShape;
 use super::winograd;
+use super::winograd_kernel_gradient;
+use crate::cpu::buffers::Buffers;
+use crate::cpu::element::{Element, vectorised};
+use crate::cpu::parts::{even_parts, parts_of_domains};
+use crate::cpu::profile::{Kind, timed};
 
 /// Positions that one product sums over.
 const POSITIONS: usize = 192;
@@ -48,7 +48,7 @@ pub fn backward_kernel<T: Element>(
 ) {
     timed(Kind::ConvolutionKernelGradient, || {
         if winograd::applies(shape) {
-            conv_winograd_gradient::backward_kernel(
+            winograd_kernel_gradient::backward_kernel(
                 shape,
                 source,
                 output_gradient,

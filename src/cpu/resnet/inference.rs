@@ -1,14 +1,14 @@
 //! A residual network without a way back: batch norm, shortcut and ReLU are applied to each tile of a convolution while it
 //! is in the cache, and no map is kept longer than its block.
 
-use super::backbone_pass::{Pass, global_average};
-use super::backbone_plan::{BlockPlan, Tensors, Unit};
-use crate::nn::batch_norm::EPSILON;
-use crate::nn::batch_norm_kernel::{Moments, Normalisation, normalise_tile};
-use crate::nn::conv_kernel as conv;
-use crate::nn::conv_shape::ConvShape;
-use crate::nn::element::Element;
-use crate::nn::gather::Source;
+use super::forward::{Pass, global_average};
+use super::plan::{BlockPlan, Tensors, Unit};
+use crate::cpu::batch_norm::EPSILON;
+use crate::cpu::batch_norm::{Moments, Normalisation, normalise_tile};
+use crate::cpu::conv::im2col::Source;
+use crate::cpu::conv::shape::ConvShape;
+use crate::cpu::conv::tiles as conv;
+use crate::cpu::element::Element;
 
 /// A map and its dimensions, `[batch, height, width, channels]`.
 type Map<T> = (Vec<T>, [usize; 4]);

@@ -1,4 +1,4 @@
-//! A residual network forwards over plain memory: what [`ResNet::forward`](super::resnet::ResNet) runs.
+//! A residual network forwards over plain memory: what [`ResNet::forward`](crate::model::resnet::ResNet) runs.
 //!
 //! candle's own graph would keep the output of every operation, fill every gradient with zeros before adding to it, and
 //! return all of it to the operating system after each step. Here
@@ -15,25 +15,25 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::backbone_plan::{BlockPlan, Plan, Tensors, Unit};
-use crate::nn::batch_norm::EPSILON;
-use crate::nn::batch_norm_kernel::{self as norm, Moments, Normalisation};
-use crate::nn::buffers::Buffers;
-use crate::nn::conv_kernel as conv;
-use crate::nn::conv_shape::ConvShape;
-use crate::nn::element::Element;
-use crate::nn::gather::Source;
-use crate::nn::max_pool;
+use super::plan::{BlockPlan, Plan, Tensors, Unit};
+use crate::cpu::batch_norm::EPSILON;
+use crate::cpu::batch_norm::{self as norm, Moments, Normalisation};
+use crate::cpu::buffers::Buffers;
+use crate::cpu::conv::im2col::Source;
+use crate::cpu::conv::shape::ConvShape;
+use crate::cpu::conv::tiles as conv;
+use crate::cpu::element::Element;
+use crate::cpu::max_pool;
 
 /// The output of a convolution, which is all that is kept of a unit.
-pub(super) struct Convolved<T> {
+pub(crate) struct Convolved<T> {
     pub shape: ConvShape,
     pub output: Vec<T>,
     /// One per domain.
     pub moments: Vec<Moments>,
 }
 
-pub(super) struct BlockTape<T> {
+pub(crate) struct BlockTape<T> {
     pub units: Vec<Convolved<T>>,
     pub downsample: Option<Convolved<T>>,
 }
@@ -46,7 +46,7 @@ impl<T> BlockTape<T> {
 }
 
 /// What a forward pass leaves for the backward pass.
-pub(super) struct Tape<T> {
+pub(crate) struct Tape<T> {
     pub stem: Convolved<T>,
     /// `maps[i]` goes into block `i`, `maps[i + 1]` comes out of it.
     pub maps: Vec<Vec<T>>,
@@ -54,7 +54,7 @@ pub(super) struct Tape<T> {
 }
 
 /// What a forward pass gives.
-pub(super) struct Forward<T> {
+pub(crate) struct Forward<T> {
     /// `[batch, channels]`.
     pub feature: Vec<T>,
     pub tape: Tape<T>,
@@ -63,7 +63,7 @@ pub(super) struct Forward<T> {
 }
 
 /// One pass: the network, its tensors by the number of the unit, and where memory comes from.
-pub(super) struct Pass<'a, T> {
+pub(crate) struct Pass<'a, T> {
     pub plan: &'a Plan,
     pub tensors: Vec<Tensors<'a, T>>,
     pub buffers: &'a Buffers<T>,
@@ -151,7 +151,7 @@ impl<T: Element> Pass<'_, T> {
     }
 
     /// Lends `relu(norm(conv))` of the unit `before` to the unit that reads it: computed while it is read if that can be.
-    pub(super) fn with_active<R>(
+    pub(crate) fn with_active<R>(
         &self,
         before: &Unit,
         convolved: &Convolved<T>,
@@ -168,7 +168,7 @@ impl<T: Element> Pass<'_, T> {
     }
 
     /// Max-pooling; `map` is given back.
-    pub(super) fn pool(&self, map: Vec<T>, dims: [usize; 4]) -> (Vec<T>, [usize; 4]) {
+    pub(crate) fn pool(&self, map: Vec<T>, dims: [usize; 4]) -> (Vec<T>, [usize; 4]) {
         let [batch, height, width, channels] = dims;
         let dims = [batch, max_pool::pooled(height), max_pool::pooled(width), channels];
         let mut pooled = self.buffers.take(dims.iter().product());
@@ -178,7 +178,7 @@ impl<T: Element> Pass<'_, T> {
     }
 
     /// Where each domain's part of a map of `elements` numbers lies.
-    pub(super) fn domain_ranges(&self, elements: usize) -> impl Iterator<Item = Range<usize>> + use<'_, T> {
+    pub(crate) fn domain_ranges(&self, elements: usize) -> impl Iterator<Item = Range<usize>> + use<'_, T> {
         let picture = elements / self.plan.domains.iter().sum::<usize>();
         self.plan.domains.iter().scan(0, move |start, pictures| {
             let range = *start..*start + pictures * picture;
@@ -188,13 +188,13 @@ impl<T: Element> Pass<'_, T> {
     }
 
     /// One per domain.
-    pub(super) fn normalisations(&self, unit: &Unit, convolved: &Convolved<T>) -> Vec<Normalisation<T>> {
+    pub(crate) fn normalisations(&self, unit: &Unit, convolved: &Convolved<T>) -> Vec<Normalisation<T>> {
         let Tensors { scale, shift, .. } = self.tensors[unit.number];
         convolved.moments.iter().map(|moments| Normalisation::new((scale, shift), moments, EPSILON)).collect()
     }
 
     /// `relu?(norm(conv) + shortcut?)`.
-    pub(super) fn activate(
+    pub(crate) fn activate(
         &self,
         unit: &Unit,
         convolved: &Convolved<T>,
@@ -213,7 +213,7 @@ impl<T: Element> Pass<'_, T> {
 }
 
 /// The mean over height and width.
-pub(super) fn global_average<T: Element>(map: &[T], [_, height, width, channels]: [usize; 4]) -> Vec<T> {
+pub(crate) fn global_average<T: Element>(map: &[T], [_, height, width, channels]: [usize; 4]) -> Vec<T> {
     let pixels = height * width;
     map.par_chunks(pixels * channels)
         .flat_map_iter(|picture| {

@@ -4,9 +4,9 @@
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
-use super::element::Element;
-use super::lanes::Lanes;
-use super::panels::{Panelled, VECTORS};
+use super::packing::{Panelled, VECTORS};
+use crate::cpu::element::Element;
+use crate::cpu::lanes::Lanes;
 
 /// The left factor of a product.
 #[derive(Clone, Copy)]

@@ -7,15 +7,15 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::backbone_pass::{BlockTape, Convolved, Pass, Tape};
-use super::backbone_plan::{BlockPlan, Gradients, Unit};
-use crate::nn::batch_norm_gradient::{self as norm, GradientSums, Open};
-use crate::nn::batch_norm_kernel::Normalisation;
-use crate::nn::conv_kernel as conv;
-use crate::nn::conv_kernel_gradient::backward_kernel;
-use crate::nn::element::{Element, scratch};
-use crate::nn::gather::Source;
-use crate::nn::max_pool;
+use super::forward::{BlockTape, Convolved, Pass, Tape};
+use super::plan::{BlockPlan, Gradients, Unit};
+use crate::cpu::batch_norm::Normalisation;
+use crate::cpu::batch_norm_gradient::{self as norm, GradientSums, Open};
+use crate::cpu::conv::im2col::Source;
+use crate::cpu::conv::kernel_gradient::backward_kernel;
+use crate::cpu::conv::tiles as conv;
+use crate::cpu::element::{Element, scratch};
+use crate::cpu::max_pool;
 
 /// What closes the gradient of a unit's activation.
 struct Closing<'a, T> {

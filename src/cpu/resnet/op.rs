@@ -11,16 +11,16 @@ use candle_core::{
     CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, Var, WithDType, bail,
 };
 
-use super::backbone_pass::{Forward, Pass, Tape};
-use super::backbone_plan::{Gradients, Plan, Tensors};
+use super::forward::{Forward, Pass, Tape};
+use super::plan::{Gradients, Plan, Tensors};
+use crate::cpu::batch_norm::Moments;
+use crate::cpu::buffers::Buffers;
+use crate::cpu::element::{Element, contiguous, unsupported, with_elements};
 use crate::lock::lock;
-use crate::nn::batch_norm_kernel::Moments;
-use crate::nn::buffers::Buffers;
-use crate::nn::element::{Element, contiguous, unsupported, with_elements};
 
 /// Memory for passes in either precision.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     single: Buffers<f32>,
     double: Buffers<f64>,
 }
@@ -43,10 +43,10 @@ impl Stored for f64 {
 }
 
 /// The moments that a forward pass found: one list per batch norm, in the plan's order, one entry per domain.
-pub(super) type FoundMoments = Vec<Vec<Moments>>;
+pub(crate) type FoundMoments = Vec<Vec<Moments>>;
 
 /// A network ready to run: what to do, and with which tensors.
-pub(super) struct Network {
+pub(crate) struct Network {
     pub plan: Plan,
     /// Kernel, scale and shift of every unit, in the plan's order.
     pub parameters: Vec<[Var; 3]>,

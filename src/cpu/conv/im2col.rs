@@ -5,9 +5,9 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::batch_norm_kernel::Normalisation;
-use super::conv_shape::ConvShape;
-use super::element::{Element, vectorised};
+use super::shape::ConvShape;
+use crate::cpu::batch_norm::Normalisation;
+use crate::cpu::element::{Element, vectorised};
 
 /// Pixels side by side in a map, relative to where a patch stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

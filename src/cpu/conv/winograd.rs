@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::conv_shape::ConvShape;
-use super::element::Element;
-use super::gather::Source;
-use super::lanes::Lanes;
+use super::im2col::Source;
+use super::shape::ConvShape;
+use crate::cpu::element::Element;
+use crate::cpu::lanes::Lanes;
 
 /// Numbers of a transformed patch, and so matrix products.
 pub const POINTS: usize = 16;

@@ -9,6 +9,9 @@ use rayon::prelude::*;
 use super::element::{Element, vectorised};
 use super::profile::{Kind, timed};
 
+/// Added to the variance, as in PyTorch.
+pub const EPSILON: f64 = 1e-5;
+
 /// Mean and biased variance per channel.
 #[derive(Debug, Clone)]
 pub struct Moments {
@@ -22,11 +25,11 @@ pub struct Moments {
 
 /// One normalisation with its scale and shift, ready to be applied.
 pub struct Normalisation<T> {
-    pub(super) mean: Vec<T>,
+    pub(crate) mean: Vec<T>,
     /// `scale / deviation`.
-    pub(super) slope: Vec<T>,
-    pub(super) shift: Vec<T>,
-    pub(super) inverse_deviation: Vec<f64>,
+    pub(crate) slope: Vec<T>,
+    pub(crate) shift: Vec<T>,
+    pub(crate) inverse_deviation: Vec<f64>,
 }
 
 impl<T: Element> Normalisation<T> {
@@ -76,7 +79,7 @@ const BLOCK: usize = 16 * 1024;
 const ROWS_PER_SUM: usize = 32;
 
 /// The length of a block of whole rows.
-pub(super) fn block(channels: usize) -> usize {
+pub(crate) fn block(channels: usize) -> usize {
     (BLOCK / channels).max(ROWS_PER_SUM) * channels
 }
 
@@ -198,7 +201,7 @@ pub fn normalise_tile<T: Element>(
 }
 
 /// The terms of two sums per channel, for as many channels as fit a register and for one.
-pub(super) trait Terms<T: Element> {
+pub(crate) trait Terms<T: Element> {
     /// The terms of the element at `at` and those behind it, which belong to `channel` and those behind it.
     fn of_lanes<S: Simd>(&mut self, simd: S, at: usize, channel: usize) -> [T::Vector<S>; 2];
     /// The terms of the element at `at`, which belongs to `channel`.
@@ -206,7 +209,7 @@ pub(super) trait Terms<T: Element> {
 }
 
 /// Two sums per channel over a block of whole rows with `length` elements.
-pub(super) fn two_sums<T: Element>(channels: usize, length: usize, terms: impl Terms<T>) -> Vec<f64> {
+pub(crate) fn two_sums<T: Element>(channels: usize, length: usize, terms: impl Terms<T>) -> Vec<f64> {
     struct Run<T, A> {
         channels: usize,
         length: usize,
@@ -252,7 +255,7 @@ pub(super) fn two_sums<T: Element>(channels: usize, length: usize, terms: impl T
 }
 
 /// Adds the sums of the blocks in their order.
-pub(super) fn ordered_sum(channels: usize, blocks: Vec<Vec<f64>>) -> Vec<f64> {
+pub(crate) fn ordered_sum(channels: usize, blocks: Vec<Vec<f64>>) -> Vec<f64> {
     let mut total = vec![0.0; 2 * channels];
     for block in blocks {
         for (total, part) in total.iter_mut().zip(block) {
