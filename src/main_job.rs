@@ -6,10 +6,10 @@ use image::RgbImage;
 
 use crate::config::{Baseline, RunConfig};
 use crate::data::dataset::Domain;
+use crate::draw::style::display_name;
 use crate::error::Result;
 use crate::explain::attention::{chance_level, energy_in_mask};
 use crate::explain::look::Look;
-use crate::report::method_style::display_name;
 use crate::report::study::{Explanation, MethodRun, Panel, SampleStrip, Study};
 use crate::train::observer::{Observer, Recorder};
 use crate::train::session::{Session, transform};

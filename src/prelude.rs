@@ -7,6 +7,10 @@ pub use crate::config::{Baseline, DataSource, RunConfig, Weights};
 pub use crate::data::dataset::{Domain, Pictures, Task};
 pub use crate::data::mini_home::{self, Split, Style};
 pub use crate::data::transform::Transform;
+pub use crate::draw::{Bars, Chart, GroupedBars};
+pub use crate::draw::{
+    Column, Dot, Figure, HeatMap, Histogram, PictureGrid, Row, Scatter, SignedBars, pictures,
+};
 pub use crate::explain::attention::{chance_level, energy_in_mask};
 pub use crate::explain::grad_cam::grad_cam;
 pub use crate::explain::look::Look;
@@ -32,11 +36,8 @@ pub use crate::report::comparison::cost::cost_table;
 pub use crate::report::comparison::gains::{Unit, gain, gains_by_task, gains_table};
 pub use crate::report::comparison::selection::{Choice, choose};
 pub use crate::report::live_sweep::watch;
-pub use crate::report::plot::{Bars, Chart, GroupedBars};
 pub use crate::report::published::{disagreements, published, published_notes, published_table};
-pub use crate::report::show::{
-    Column, Dot, Figure, HeatMap, Histogram, PictureGrid, Row, Scatter, Show, SignedBars, pictures, show,
-};
+pub use crate::report::show::{Show, show};
 pub use crate::report::table::{Align, Table};
 pub use crate::train::found_runs::{FoundRuns, find_runs};
 pub use crate::train::record::Record;

@@ -6,10 +6,10 @@ use clap::Args;
 use toalign::Result;
 use toalign::config::DeviceChoice;
 use toalign::data::decode::decode_file;
+use toalign::draw::picture::png_bytes;
 use toalign::error::file_error;
 use toalign::explain::look::Look;
 use toalign::files::write_atomically;
-use toalign::report::picture::png_bytes;
 use toalign::report::table::{Align, Table};
 use toalign::train::session::{Trained, transform};
 

@@ -2,11 +2,9 @@
 
 pub mod comparison;
 pub mod html;
+pub mod learning;
 pub mod live;
 pub mod live_sweep;
-pub mod method_style;
-pub mod picture;
-pub mod plot;
 pub mod published;
 pub mod show;
 pub mod statistics;

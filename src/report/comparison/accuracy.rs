@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::selection::{Choice, choose};
-use crate::report::method_style::{METHOD_NAMES, display_name};
+use crate::draw::style::{METHOD_NAMES, display_name};
 use crate::report::published::{Published, as_printed};
 use crate::report::statistics::{deviation, mean};
 use crate::report::table::{Align, Table};

@@ -4,9 +4,9 @@ use super::accuracy::{means_by_seed, methods, on_task, scores};
 use super::classes::{ClassGain, ConfusionMatrix, extremes, spaced};
 use super::gains::baseline_of;
 use super::selection::Choice;
-use crate::report::method_style::{Colour, display_name};
-use crate::report::plot::{Bar, Bars, Chart, GroupedBars, Size};
-use crate::report::show::HeatMap;
+use crate::draw::HeatMap;
+use crate::draw::style::{Colour, display_name};
+use crate::draw::{Bar, Bars, Chart, GroupedBars, Size};
 use crate::report::statistics::{deviation, mean};
 use crate::train::records::Study;
 

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::accuracy::methods;
 use super::gains::baseline_of;
+use crate::draw::style::display_name;
 use crate::error::{Result, complain, file_error};
-use crate::report::method_style::display_name;
 use crate::report::statistics::median;
 use crate::report::table::{Align, Table};
 use crate::train::record::Record;

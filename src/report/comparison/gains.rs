@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::accuracy::{Scores, means_by_seed, methods, scores, signed};
 use super::selection::Choice;
-use crate::report::method_style::display_name;
+use crate::draw::style::display_name;
 use crate::report::statistics::{Difference, holm, mean};
 use crate::report::table::{Align, Table};
 use crate::train::records::Study;

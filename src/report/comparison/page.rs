@@ -11,10 +11,10 @@ use super::cost::{BenchLine, MEMORY_NOTE, bench_table, cost_table, published_cos
 use super::gains::{comparisons, gains_by_task, gains_notes, gains_table};
 use super::selection::Choice;
 use super::text::{CHOICE_NOTE, summary};
+use crate::draw::picture::svg_uri;
+use crate::draw::style::display_name;
 use crate::error::{Result, complain};
 use crate::files::write_atomically;
-use crate::report::method_style::display_name;
-use crate::report::picture::svg_uri;
 use crate::report::published::{published, published_notes, published_table};
 use crate::report::table::Table;
 use crate::train::found_runs::FoundRuns;

@@ -4,8 +4,8 @@ use super::accuracy::{accuracy_table, beside_published, choice_table, data_note,
 use super::cost::{BenchLine, MEMORY_NOTE, bench_table, cost_table, published_cost};
 use super::gains::{comparisons, gains_by_task, gains_notes, gains_table};
 use super::selection::Choice;
+use crate::draw::style::display_name;
 use crate::error::Result;
-use crate::report::method_style::display_name;
 use crate::report::published::{published, published_notes};
 use crate::train::found_runs::FoundRuns;
 

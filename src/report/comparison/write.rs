@@ -2,7 +2,7 @@
 
 use super::accuracy::{Scores, means_by_seed, methods, on_task, scores};
 use super::selection::{Choice, choose};
-use crate::report::method_style::display_name;
+use crate::draw::style::display_name;
 use crate::report::statistics::{deviation, mean};
 use crate::train::record::Record;
 use crate::train::records::Study;

@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use image::codecs::png::CompressionType;
 use serde_json::{Map, Value, json};
 
-use super::{Bundle, SCALE};
+use super::Bundle;
+use crate::draw::SCALE;
+use crate::draw::picture::compressed_png;
 use crate::error::{Result, file_error};
-use crate::report::picture::compressed_png;
 
 /// Where the output of this process is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ const LINE: Duration = Duration::from_secs(5);
 
 /// One place below a cell, and when it was drawn last.
 #[derive(Debug)]
-pub(in crate::report) struct InPlace {
+pub(crate) struct InPlace {
     place: Place,
     id: String,
     is_shown: bool,
@@ -60,7 +60,7 @@ impl InPlace {
 }
 
 /// A time in a unit that fits it.
-pub(in crate::report) fn in_words(seconds: f64) -> String {
+pub(crate) fn in_words(seconds: f64) -> String {
     match seconds {
         s if s < 90.0 => format!("{s:.0} s"),
         s if s < 5400.0 => format!("{:.0} min", s / 60.0),

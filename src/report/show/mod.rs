@@ -5,30 +5,15 @@
 
 mod channel;
 mod charts;
-mod grid;
-mod heat_map;
-mod histogram;
-pub(super) mod in_place;
-pub(crate) mod raster;
-mod row;
-pub(super) mod run_fields;
-mod scatter;
-mod signed_bars;
+pub(crate) mod in_place;
+pub(crate) mod run_fields;
 
 pub use channel::{Place, stop_is_wanted};
-pub use grid::{PictureGrid, pictures};
-pub use heat_map::HeatMap;
-pub use histogram::Histogram;
-pub use row::{Column, Row};
-pub use scatter::{Dot, Scatter};
-pub use signed_bars::SignedBars;
 
 use image::RgbImage;
 
+use crate::draw::{Figure, SCALE};
 use crate::error::Result;
-
-/// How many pixels of a drawing are one pixel of the page: sharp on every screen.
-pub const SCALE: u32 = 2;
 
 /// Something with a form for a notebook.
 pub trait Show {
@@ -50,18 +35,6 @@ pub struct Bundle {
     pub text: String,
 }
 
-/// Something drawn.
-pub trait Figure {
-    /// Its title.
-    fn title(&self) -> &str;
-
-    /// The drawing, [`SCALE`] times its size on the page.
-    ///
-    /// # Errors
-    /// If what it is made of does not fit together.
-    fn draw(&self) -> Result<RgbImage>;
-}
-
 impl<F: Figure> Show for F {
     fn bundle(&self) -> Result<Bundle> {
         let picture = self.draw()?;
@@ -73,7 +46,7 @@ impl<F: Figure> Show for F {
 
 /// Shows it below the cell, or prints its words where there is no notebook.
 ///
-/// Without this project's kernel, evcxr shows only the last of several pictures of a cell: put them in a [`Row`] there.
+/// Without this project's kernel, evcxr shows only the last of several pictures of a cell: put them in a [`Row`](crate::draw::Row) there.
 ///
 /// # Errors
 /// If it cannot be drawn or printed.

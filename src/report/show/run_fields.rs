@@ -4,13 +4,11 @@ use image::RgbImage;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::{Figure, raster};
+use crate::draw::bars::readable_on;
+use crate::draw::canvas::{MARGIN, Sheet, drawing_error, font, rgb, svg_of, width_of, write, write_title};
+use crate::draw::style::{Colour, display_name, method_colour};
+use crate::draw::{Figure, raster};
 use crate::error::Result;
-use crate::report::method_style::{Colour, display_name, method_colour};
-use crate::report::plot::bars::readable_on;
-use crate::report::plot::canvas::{
-    MARGIN, Sheet, drawing_error, font, rgb, svg_of, width_of, write, write_title,
-};
 
 /// Width of the page.
 const WIDTH: i32 = 856;
@@ -25,7 +23,7 @@ const FAILED: Colour = [0xC4, 0x3C, 0x39];
 
 /// All runs of a sweep, tasks below each other and methods beside each other.
 #[derive(Debug, Clone, Default)]
-pub(in crate::report) struct RunFields {
+pub(crate) struct RunFields {
     pub fields: Vec<Field>,
     /// What stands above: how far all of it is.
     pub words: String,
@@ -33,7 +31,7 @@ pub(in crate::report) struct RunFields {
 
 /// One run.
 #[derive(Debug, Clone)]
-pub(in crate::report) struct Field {
+pub(crate) struct Field {
     pub task: String,
     pub method: String,
     pub seed: u64,

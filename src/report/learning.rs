@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::canvas::Size;
-use super::curves::{Chart, Curve};
+use crate::draw::Size;
+use crate::draw::style::{display_name, method_colour, method_marker};
+use crate::draw::{Chart, Curve};
 use crate::error::Result;
-use crate::report::method_style::{display_name, method_colour, method_marker};
 use crate::train::record::Record;
 
 /// A method's name and what its run wrote down.

@@ -3,15 +3,13 @@
 use image::RgbImage;
 use plotters::prelude::*;
 
+use super::Size;
+use super::axes::Axes;
+use super::canvas::{Entry, INK, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title};
+use super::style::{Colour, Marker};
+use super::ticks::round_range;
 use super::{Figure, raster};
 use crate::error::{Result, complain};
-use crate::report::method_style::{Colour, Marker};
-use crate::report::plot::Size;
-use crate::report::plot::axes::Axes;
-use crate::report::plot::canvas::{
-    Entry, INK, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title,
-};
-use crate::report::plot::ticks::round_range;
 
 /// What speaks for the class.
 pub const POSITIVE: Colour = [0x1F, 0x6F, 0xB4];
@@ -23,7 +21,7 @@ const HEIGHT: u32 = 260;
 /// A vector as bars: what is positive in blue, what is negative in red.
 ///
 /// ```
-/// use toalign::report::show::{Figure, SignedBars};
+/// use toalign::draw::{Figure, SignedBars};
 /// let bars = SignedBars::new("Weights", "channel", "weight", [0.5f32, -0.25, 0.0]);
 /// assert_eq!(bars.draw()?.width(), 2 * 720);
 /// # Ok::<(), toalign::Error>(())

@@ -1,12 +1,14 @@
 //! Bars with error bars, lying or standing.
 
+use image::RgbImage;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{self, GRID, INK, MARGIN, Sheet, Size, drawing_error, font, rgb, width_of};
+use super::style::{Colour, colour_of, display_name};
 use super::ticks::{label, round_range};
+use super::{Figure, raster};
 use crate::error::Result;
-use crate::report::method_style::{Colour, colour_of, display_name};
 
 /// Where the bars point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -219,6 +221,16 @@ impl Bars {
     }
 }
 
+impl Figure for Bars {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn draw(&self) -> Result<RgbImage> {
+        raster::pixels(&self.to_svg()?)
+    }
+}
+
 impl Bar {
     /// The largest value that is drawn for this bar.
     fn farthest(&self) -> f64 {
@@ -228,7 +240,7 @@ impl Bar {
 }
 
 /// Dark letters on a light colour, white ones on a dark colour.
-pub(in crate::report) fn readable_on([red, green, blue]: Colour) -> RGBColor {
+pub(crate) fn readable_on([red, green, blue]: Colour) -> RGBColor {
     let lightness = 0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue);
     if lightness > 140.0 { INK } else { WHITE }
 }
@@ -259,7 +271,7 @@ fn draw_marks(sheet: &Sheet, bar: &Bar, at: impl Fn(f64) -> (i32, i32), cap: (i3
 }
 
 /// A stroke between two pixels, with end strokes of `cap` pixels to both sides.
-pub(super) fn draw_error_bar(sheet: &Sheet, ends: [(i32, i32); 2], cap: (i32, i32)) -> Result<()> {
+pub(crate) fn draw_error_bar(sheet: &Sheet, ends: [(i32, i32); 2], cap: (i32, i32)) -> Result<()> {
     let caps = ends.map(|(x, y)| [(x - cap.0, y - cap.1), (x + cap.0, y + cap.1)]);
     // White below the ink keeps the strokes visible on a black bar.
     for style in [WHITE.stroke_width(5), INK.stroke_width(2)] {

@@ -3,22 +3,20 @@
 use image::RgbImage;
 use plotters::prelude::*;
 
+use super::Size;
+use super::axes::Axes;
+use super::canvas::{Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title};
+use super::style::{Colour, Marker, colour_of, display_name};
+use super::ticks::round_range;
 use super::{Figure, raster};
 use crate::error::{Result, complain};
-use crate::report::method_style::{Colour, Marker, colour_of, display_name};
-use crate::report::plot::Size;
-use crate::report::plot::axes::Axes;
-use crate::report::plot::canvas::{
-    Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title,
-};
-use crate::report::plot::ticks::round_range;
 
 const HEIGHT: u32 = 360;
 
 /// Shares of samples in equal intervals, one outline for each sample.
 ///
 /// ```
-/// use toalign::report::show::{Figure, Histogram};
+/// use toalign::draw::{Figure, Histogram};
 /// let entropies = Histogram::new("Entropy of the predictions", "entropy (nats)")
 ///     .sample("source", [0.0, 0.1, 0.1, 0.4])
 ///     .sample("target", [0.2, 1.1, 1.9]);

@@ -3,15 +3,13 @@
 use image::RgbImage;
 use plotters::prelude::*;
 
+use super::Size;
+use super::axes::Axes;
+use super::canvas::{Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title};
+use super::style::{Colour, Marker, colour_of, display_name};
+use super::ticks::round_range;
 use super::{Figure, raster};
 use crate::error::{Result, complain};
-use crate::report::method_style::{Colour, Marker, colour_of, display_name};
-use crate::report::plot::Size;
-use crate::report::plot::axes::Axes;
-use crate::report::plot::canvas::{
-    Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title,
-};
-use crate::report::plot::ticks::round_range;
 
 const HEIGHT: u32 = 420;
 
@@ -35,7 +33,7 @@ struct Group {
 /// Groups of points in a plane.
 ///
 /// ```
-/// use toalign::report::show::{Dot, Figure, Scatter};
+/// use toalign::draw::{Dot, Figure, Scatter};
 /// let plane = Scatter::new("Features", "first component", "second component")
 ///     .group("source", Dot::Full, [(0.0, 1.0), (2.0, 0.5)])
 ///     .group("target", Dot::Ring, [(1.0, 1.0)]);

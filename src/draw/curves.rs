@@ -1,12 +1,14 @@
 //! Curves over a common axis, with the legend below them.
 
+use image::RgbImage;
 use plotters::prelude::*;
 
 use super::axes::Axes;
 use super::canvas::{self, Entry, Size, drawing_error, font, rgb};
+use super::style::{Colour, Marker, colour_of, display_name, method_colour, method_marker};
 use super::ticks::round_range;
+use super::{Figure, raster};
 use crate::error::Result;
-use crate::report::method_style::{Colour, Marker, colour_of, display_name, method_colour, method_marker};
 
 /// Height of the part with the axes, in pixels.
 const HEIGHT: u32 = 388;
@@ -149,6 +151,16 @@ impl Chart {
             canvas::write(area, "no data yet", middle, held, font(16.0))?;
         }
         Ok(())
+    }
+}
+
+impl Figure for Chart {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn draw(&self) -> Result<RgbImage> {
+        raster::pixels(&self.to_svg()?)
     }
 }
 

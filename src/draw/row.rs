@@ -11,8 +11,8 @@ const GAP: u32 = 16;
 /// Figures beside each other.
 ///
 /// ```
-/// use toalign::report::plot::Chart;
-/// use toalign::report::show::{Figure, Row, SCALE};
+/// use toalign::draw::Chart;
+/// use toalign::draw::{Figure, Row, SCALE};
 /// let chart = Chart::new("A line", "x", "y").curve("source", [(0.0, 0.0), (1.0, 1.0)]).narrow();
 /// let row = Row::new("Two lines").and(&chart)?.and(&chart)?;
 /// assert_eq!(row.draw()?.width(), SCALE * (420 + 16 + 420));

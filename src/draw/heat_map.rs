@@ -4,10 +4,10 @@ use image::RgbImage;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
+use super::bars::readable_on;
+use super::canvas::{MARGIN, drawing_error, font, rgb, svg_of, width_of, write, write_title};
 use super::{Figure, raster};
 use crate::error::{Result, complain};
-use crate::report::plot::bars::readable_on;
-use crate::report::plot::canvas::{MARGIN, drawing_error, font, rgb, svg_of, width_of, write, write_title};
 
 /// Widest a field may be on the page, and its height.
 const FIELD: (i32, i32) = (92, 44);
@@ -18,7 +18,7 @@ const TOP: i32 = 92;
 /// A matrix with names for its rows and columns.
 ///
 /// ```
-/// use toalign::report::show::{Figure, HeatMap};
+/// use toalign::draw::{Figure, HeatMap};
 /// let map = HeatMap::new("Accuracy (%)", vec![vec![98.0, 52.6], vec![79.4, 99.1]])
 ///     .rows("trained on", ["Clipart", "Real_World"])
 ///     .columns("tested on", ["Clipart", "Real_World"]);

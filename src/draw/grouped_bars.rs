@@ -1,14 +1,16 @@
 //! Standing bars side by side in groups, with error bars: two methods on every task.
 
+use image::RgbImage;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::axes::Axes;
 use super::bars::draw_error_bar;
 use super::canvas::{self, Entry, Sheet, Size, drawing_error, font, rgb};
+use super::style::{Colour, Marker, colour_of, display_name};
 use super::ticks::round_range;
+use super::{Figure, raster};
 use crate::error::Result;
-use crate::report::method_style::{Colour, Marker, colour_of, display_name};
 
 /// Height of the part with the axes, in pixels.
 const HEIGHT: u32 = 340;
@@ -29,7 +31,7 @@ pub struct Series {
 /// Groups of bars with their titles. The axis begins at 0, because the eye compares lengths.
 ///
 /// ```
-/// use toalign::report::plot::GroupedBars;
+/// use toalign::draw::GroupedBars;
 /// let bars = GroupedBars::new("Accuracy", "accuracy (%)", ["Cl-Rw", "mean"])
 ///     .series("hda", [(60.0, Some(2.0)), (61.0, None)])
 ///     .series("hda+toalign", [(62.0, Some(1.0)), (f64::NAN, None)]);
@@ -132,6 +134,16 @@ impl GroupedBars {
             canvas::write(sheet, name, (x, below + 14 + lower), HPos::Center, font(13.0))?;
         }
         Ok(())
+    }
+}
+
+impl Figure for GroupedBars {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn draw(&self) -> Result<RgbImage> {
+        raster::pixels(&self.to_svg()?)
     }
 }
 

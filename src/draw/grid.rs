@@ -4,11 +4,11 @@ use candle_core::{DType, Device, Tensor};
 use image::{Rgb, RgbImage, imageops};
 use plotters::style::text_anchor::HPos;
 
+use super::canvas::{MARGIN, font, svg_of, width_of, write, write_title};
+use super::style::Colour;
 use super::{Figure, SCALE, raster};
 use crate::data::transform::{IMAGENET_DEVIATION, IMAGENET_MEAN};
 use crate::error::{Result, complain};
-use crate::report::method_style::Colour;
-use crate::report::plot::canvas::{MARGIN, font, svg_of, width_of, write, write_title};
 
 /// Pixels of the page between two pictures.
 const GAP: u32 = 8;
@@ -22,7 +22,7 @@ const WIDEST: u32 = 900;
 /// Pictures in rows and columns.
 ///
 /// ```
-/// use toalign::report::show::{Figure, PictureGrid, SCALE};
+/// use toalign::draw::{Figure, PictureGrid, SCALE};
 /// let red = image::RgbImage::from_pixel(10, 10, image::Rgb([255, 0, 0]));
 /// let grid = PictureGrid::new("Two squares", vec![red.clone(), red]).columns(2).size(40);
 /// let drawn = grid.draw()?;

@@ -4,11 +4,11 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::style::{Colour, Marker};
 use crate::error::{Error, Result, complain};
-use crate::report::method_style::{Colour, Marker};
 
 /// The part of a drawing in which positions are pixels.
-pub(in crate::report) type Sheet<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Sheet<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// How wide a chart is. The lettering has the same size in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +21,7 @@ pub enum Size {
 }
 
 impl Size {
-    pub(in crate::report) fn width(self) -> u32 {
+    pub(crate) fn width(self) -> u32 {
         match self {
             Size::Wide => 720,
             Size::Narrow => 420,
@@ -29,7 +29,7 @@ impl Size {
     }
 
     /// About how many tick labels the horizontal axis has room for.
-    pub(in crate::report) fn ticks(self) -> usize {
+    pub(crate) fn ticks(self) -> usize {
         match self {
             Size::Wide => 9,
             Size::Narrow => 5,
@@ -37,22 +37,22 @@ impl Size {
     }
 }
 
-pub(in crate::report) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-pub(in crate::report) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
+pub(crate) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+pub(crate) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
 
 /// Height of one row of the legend.
 const LEGEND_ROW: i32 = 26;
 
 /// Pixels from the left edge at which titles and legends begin.
-pub(in crate::report) const MARGIN: i32 = 16;
+pub(crate) const MARGIN: i32 = 16;
 
 /// Draws on a white sheet and returns the SVG.
-pub(super) fn svg(size: Size, height: u32, draw: impl FnOnce(&Sheet) -> Result<()>) -> Result<String> {
+pub(crate) fn svg(size: Size, height: u32, draw: impl FnOnce(&Sheet) -> Result<()>) -> Result<String> {
     svg_of((size.width(), height), draw)
 }
 
 /// Draws on a white sheet of this width and height and returns the SVG.
-pub(in crate::report) fn svg_of(size: (u32, u32), draw: impl FnOnce(&Sheet) -> Result<()>) -> Result<String> {
+pub(crate) fn svg_of(size: (u32, u32), draw: impl FnOnce(&Sheet) -> Result<()>) -> Result<String> {
     let mut text = String::new();
     {
         let sheet = SVGBackend::with_string(&mut text, size).into_drawing_area();
@@ -63,17 +63,17 @@ pub(in crate::report) fn svg_of(size: (u32, u32), draw: impl FnOnce(&Sheet) -> R
     Ok(text)
 }
 
-pub(in crate::report) fn drawing_error(error: impl std::fmt::Display) -> Error {
+pub(crate) fn drawing_error(error: impl std::fmt::Display) -> Error {
     complain("a chart that can be drawn", error.to_string()).into()
 }
 
 /// A sans-serif font of `pixels` height. plotters divides the size it is given by 1.24 when it writes SVG.
-pub(in crate::report) fn font(pixels: f64) -> TextStyle<'static> {
+pub(crate) fn font(pixels: f64) -> TextStyle<'static> {
     TextStyle::from(("sans-serif", pixels * 1.24).into_font()).color(&INK)
 }
 
 /// Letters at a place, held there by their left end, middle or right end, at half their height.
-pub(in crate::report) fn write(
+pub(crate) fn write(
     sheet: &Sheet,
     text: &str,
     place: (i32, i32),
@@ -85,28 +85,23 @@ pub(in crate::report) fn write(
 }
 
 /// The title, in the top left corner.
-pub(in crate::report) fn write_title(sheet: &Sheet, title: &str) -> Result<()> {
+pub(crate) fn write_title(sheet: &Sheet, title: &str) -> Result<()> {
     let style = TextStyle::from(("sans-serif", 17.0 * 1.24, FontStyle::Bold).into_font());
     write(sheet, title, (MARGIN, 22), HPos::Left, style.color(&INK))
 }
 
 /// About how many pixels wide a text is. The browser chooses the font, so this is on the generous side.
-pub(in crate::report) fn width_of(text: &str, pixels: f64) -> i32 {
+pub(crate) fn width_of(text: &str, pixels: f64) -> i32 {
     (text.chars().count() as f64 * pixels * 0.6).ceil() as i32
 }
 
-pub(in crate::report) fn rgb(colour: Colour) -> RGBColor {
+pub(crate) fn rgb(colour: Colour) -> RGBColor {
     let [red, green, blue] = colour;
     RGBColor(red, green, blue)
 }
 
 /// A marker at a pixel.
-pub(in crate::report) fn draw_marker(
-    sheet: &Sheet,
-    marker: Marker,
-    (x, y): (i32, i32),
-    colour: Colour,
-) -> Result<()> {
+pub(crate) fn draw_marker(sheet: &Sheet, marker: Marker, (x, y): (i32, i32), colour: Colour) -> Result<()> {
     let style = rgb(colour).filled();
     match marker {
         Marker::Circle => sheet.draw(&Circle::new((x, y), 4, style)),
@@ -119,14 +114,14 @@ pub(in crate::report) fn draw_marker(
 }
 
 /// What a colour and a marker mean.
-pub(in crate::report) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     pub label: &'a str,
     pub colour: Colour,
     pub marker: Marker,
 }
 
 /// How high the legend of these labels is.
-pub(in crate::report) fn legend_height(entries: &[Entry], size: Size) -> u32 {
+pub(crate) fn legend_height(entries: &[Entry], size: Size) -> u32 {
     match legend_places(entries, size).last() {
         Some((_, row)) => ((row + 1) * LEGEND_ROW + 8) as u32,
         None => 0,
@@ -134,7 +129,7 @@ pub(in crate::report) fn legend_height(entries: &[Entry], size: Size) -> u32 {
 }
 
 /// Draws the legend, with its upper edge at pixel row `top`.
-pub(in crate::report) fn draw_legend(sheet: &Sheet, entries: &[Entry], size: Size, top: i32) -> Result<()> {
+pub(crate) fn draw_legend(sheet: &Sheet, entries: &[Entry], size: Size, top: i32) -> Result<()> {
     for (entry, (x, row)) in entries.iter().zip(legend_places(entries, size)) {
         let y = top + row * LEGEND_ROW + LEGEND_ROW / 2;
         let line = PathElement::new([(x, y), (x + 28, y)], rgb(entry.colour).stroke_width(3));

@@ -10,11 +10,10 @@ use super::ticks::label;
 use crate::error::Result;
 
 /// The plane between the axes, in which positions are values.
-pub(in crate::report) type Plane<'a> =
-    DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+pub(crate) type Plane<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// What the axes say, and how much room they take.
-pub(in crate::report) struct Axes<'a> {
+pub(crate) struct Axes<'a> {
     /// Titles of the horizontal and the vertical axis, with their units.
     pub titles: [&'a str; 2],
     /// What both axes span.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// The smallest range that holds all finite `values` and ends on round numbers; 0 to 1 if there are none.
-pub(in crate::report) fn round_range(values: impl IntoIterator<Item = f64>, from_zero: bool) -> Range<f64> {
+pub(crate) fn round_range(values: impl IntoIterator<Item = f64>, from_zero: bool) -> Range<f64> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for value in values.into_iter().filter(|value| value.is_finite()) {
         low = low.min(value);
@@ -32,7 +32,7 @@ fn round_step(length: f64) -> f64 {
 }
 
 /// A tick label without the dust of binary fractions: 0.30000000000000004 is "0.3".
-pub(in crate::report) fn label(value: f64) -> String {
+pub(crate) fn label(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-4..1e7).contains(&size) {
         return format!("{value:.1e}");
