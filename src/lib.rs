@@ -14,6 +14,7 @@ pub mod lesson;
 mod lock;
 pub mod main_job;
 pub mod method;
+pub mod mini_home;
 pub mod model;
 pub mod nn;
 pub mod prelude;

@@ -5,7 +5,6 @@ pub use image::RgbImage;
 
 pub use crate::config::{Baseline, DataSource, RunConfig, Weights};
 pub use crate::data::dataset::{Domain, Pictures, Task};
-pub use crate::data::mini_home::{self, Split, Style};
 pub use crate::data::transform::Transform;
 pub use crate::draw::{Bars, Chart, GroupedBars};
 pub use crate::draw::{
@@ -20,6 +19,7 @@ pub use crate::lesson::{Training, one_of_each_class};
 pub use crate::method::losses::{adversarial, cross_entropy, entropy, entropy_weights, softmax};
 pub use crate::method::toalign::task_relevant;
 pub use crate::method::{Losses, Method, StepInput};
+pub use crate::mini_home::{self, Split, Style};
 pub use crate::model::discriminator::Discriminator;
 pub use crate::model::head::Head;
 pub use crate::model::resnet::{Layer, ResNet};

@@ -16,7 +16,7 @@ use crate::data::lists::Lists;
 use crate::data::picture_files::Options;
 use crate::data::thinned::thin;
 use crate::data::transform::Transform;
-use crate::data::{folder, mini_home, office_home};
+use crate::data::{folder, office_home};
 use crate::device::DeviceChoice;
 use crate::error::{Result, complain};
 use crate::method::Method;
@@ -25,6 +25,7 @@ use crate::method::dann::Dann;
 use crate::method::dannp::Dannp;
 use crate::method::hda::Hda;
 use crate::method::source_only::{SourceOnly, TargetBatchNormOnly};
+use crate::mini_home;
 use crate::model::resnet::BackboneKind;
 use crate::model::{Model, ModelSpec, pretrained, weights};
 

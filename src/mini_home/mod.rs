@@ -2,7 +2,7 @@
 //! drawn at 40 x 40 when they are needed, with a mask of the object for every picture.
 //!
 //! ```
-//! use toalign::data::mini_home::{Options, task};
+//! use toalign::mini_home::{Options, task};
 //! let task = task("Cl-Rw", &Options::default())?;
 //! assert_eq!(task.classes.len(), 12);
 //! assert_eq!(task.source.pictures.len(), 480);
@@ -57,9 +57,9 @@ pub use pictures::{MiniHome, Options, SIDE, Split};
 pub use sheet::contact_sheet;
 pub use style::Style;
 
-use super::dataset::{Domain, Task};
-use super::joined::join;
-use super::names::{all_tasks, twice};
+use crate::data::dataset::{Domain, Task};
+use crate::data::joined::join;
+use crate::data::names::{all_tasks, twice};
 use crate::error::{Result, complain};
 
 /// The names of the twelve classes by label.

@@ -65,7 +65,7 @@ impl Placement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::mini_home::raster::Plane;
+    use crate::mini_home::raster::Plane;
     use crate::random::generator;
 
     #[test]

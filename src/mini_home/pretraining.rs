@@ -180,7 +180,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::data::mini_home::classes;
+    use crate::mini_home::classes;
 
     #[test]
     fn the_400_are_different_and_none_is_seen_again_in_the_domains() {
