@@ -8,13 +8,13 @@ use image::RgbImage;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
+use super::in_place::{InPlace, in_words};
+use super::{Show, stop_is_wanted};
 use crate::draw::canvas::{MARGIN, drawing_error, font, rgb, svg_of, write, write_title};
 use crate::draw::style::{Colour, Marker, colour_of, method_colour};
 use crate::draw::{Chart, Curve};
 use crate::draw::{Column, Figure, Row, raster};
 use crate::error::Result;
-use crate::report::show::in_place::{InPlace, in_words};
-use crate::report::show::{Show, stop_is_wanted};
 use crate::train::observer::{Observer, StepReport, TestReport};
 use crate::train::progress::Window;
 use crate::train::record::Record;

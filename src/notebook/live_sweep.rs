@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use super::in_place::{InPlace, in_words};
+use super::run_fields::{Field, RunFields};
+use super::{Show, stop_is_wanted};
 use crate::config::RunConfig;
 use crate::error::Result;
 use crate::lock::lock;
-use crate::report::show::in_place::{InPlace, in_words};
-use crate::report::show::run_fields::{Field, RunFields};
-use crate::report::show::{Show, stop_is_wanted};
 use crate::train::observer::{Observer, StepReport, TestReport};
 use crate::train::record::Record;
 use crate::train::run::{RunFolder, read_metrics};

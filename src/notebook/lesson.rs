@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 use image::RgbImage;
 
+use super::live::Live;
 use crate::config::RunConfig;
 use crate::data::batches::test_batches;
 use crate::data::dataset::{Domain, Task};
@@ -11,7 +12,6 @@ use crate::error::Result;
 use crate::explain::look::Look;
 use crate::method::Method;
 use crate::model::Model;
-use crate::report::live::Live;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::evaluate::{Evaluation, evaluate};
 use crate::train::observer::{Observer, Recorder, StopAfter};
@@ -23,7 +23,7 @@ use crate::train::trainer::Summary;
 ///
 /// ```
 /// use toalign::config::RunConfig;
-/// use toalign::lesson::Training;
+/// use toalign::notebook::lesson::Training;
 /// let mut training = Training::new(RunConfig { steps: 4, test_every: 4, batch_size: 4, ..RunConfig::mini() })?;
 /// assert_eq!(training.steps(3)?.step, 3);
 /// assert!(training.run()?.finished);

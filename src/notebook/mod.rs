@@ -4,9 +4,12 @@
 //! Jupyter trusts nothing, the conversion to a page, and GitHub's own rendering, and reads in a dark theme too.
 
 mod channel;
-mod charts;
-pub(crate) mod in_place;
-pub(crate) mod run_fields;
+mod in_place;
+pub mod lesson;
+pub mod live;
+pub mod live_sweep;
+mod run_fields;
+mod tables;
 
 pub use channel::{Place, stop_is_wanted};
 
