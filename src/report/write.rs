@@ -10,7 +10,7 @@ use crate::train::records::Study;
 /// One row for each finished run. Accuracies are in percent; what a run did not note stays blank.
 ///
 /// ```
-/// use toalign::report::comparison::write::csv;
+/// use toalign::report::write::csv;
 /// use toalign::train::records::Study;
 /// assert!(csv(&Study::default()).starts_with("task,method,seed,last,best_oracle,best_oracle_step,by_entropy,"));
 /// ```

@@ -98,7 +98,7 @@ fn wrapped(words: &str) -> String {
 mod tests {
     use super::super::made_up::{run, study};
     use super::*;
-    use crate::report::comparison::cost::BenchLine;
+    use crate::report::cost::BenchLine;
 
     #[test]
     fn everything_is_said_within_the_width() {

@@ -30,7 +30,7 @@ pub enum Unit {
 /// What a method is compared with: a method with ToAlign with the same without, any other with `source-only`.
 ///
 /// ```
-/// use toalign::report::comparison::gains::baseline_of;
+/// use toalign::report::gains::baseline_of;
 /// assert_eq!(baseline_of("hda+toalign"), Some("hda"));
 /// assert_eq!((baseline_of("hda"), baseline_of("source-only")), (Some("source-only"), None));
 /// ```
@@ -60,8 +60,8 @@ pub fn paired<'a>(study: &'a Study, method: &str, baseline: &str, choice: Choice
 /// The mean gain over all tasks and its 95 % interval; none without a pair.
 ///
 /// ```
-/// use toalign::report::comparison::gains::{Unit, gain};
-/// use toalign::report::comparison::selection::Choice;
+/// use toalign::report::gains::{Unit, gain};
+/// use toalign::report::selection::Choice;
 /// use toalign::train::records::Study;
 /// assert_eq!(gain(&Study::default(), "hda+toalign", "hda", Choice::Last, Unit::Seed), None);
 /// ```
