@@ -20,6 +20,8 @@ pub mod notebook;
 pub mod prelude;
 pub mod random;
 pub mod report;
+pub mod runs;
+pub mod setup;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -3,6 +3,7 @@
 pub use candle_core::{D, DType, Device, IndexOp, Tensor, Var};
 pub use image::RgbImage;
 
+pub use crate::config::transform;
 pub use crate::config::{Baseline, DataSource, RunConfig, Weights};
 pub use crate::data::dataset::{Domain, Pictures, Task};
 pub use crate::data::transform::Transform;
@@ -39,10 +40,10 @@ pub use crate::report::gains::{Unit, gain, gains_by_task, gains_table};
 pub use crate::report::published::{disagreements, published, published_notes, published_table};
 pub use crate::report::selection::{Choice, choose};
 pub use crate::report::table::{Align, Table};
-pub use crate::train::found_runs::{FoundRuns, find_runs};
+pub use crate::runs::find::{FoundRuns, find_runs};
+pub use crate::runs::folder::{RunFolder, RunState, read_metrics};
+pub use crate::runs::session::Session;
+pub use crate::runs::study::{Study, read_study};
+pub use crate::runs::sweep::{Ended, Plan};
 pub use crate::train::record::Record;
-pub use crate::train::records::{Study, read_study};
-pub use crate::train::run::{RunFolder, RunState, read_metrics};
-pub use crate::train::session::{Session, transform};
-pub use crate::train::sweep::{Ended, Plan};
 pub use crate::train::trainer::Summary;

@@ -398,8 +398,8 @@ fn a_run_from_two_sources_resumes_to_the_bit() {
 /// The same run as [`train`]'s, stopped after its second step.
 fn stop_after_two_steps(root: &Path, run: &Path, place: &Path) {
     use toalign::config::{Baseline, DataSource, Weights};
+    use toalign::runs::session::Session;
     use toalign::train::observer::StopAfter;
-    use toalign::train::session::Session;
     let config = RunConfig {
         data: DataSource::Folder(root.to_owned()),
         task: "Ar+Ph-Re".into(),

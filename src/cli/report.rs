@@ -10,7 +10,7 @@ use toalign::report::page::write_page;
 use toalign::report::selection::Choice;
 use toalign::report::text::text;
 use toalign::report::write::{csv, latex};
-use toalign::train::found_runs::find_runs;
+use toalign::runs::find::find_runs;
 
 use super::say::say;
 

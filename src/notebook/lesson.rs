@@ -5,6 +5,7 @@ use image::RgbImage;
 
 use super::live::Live;
 use crate::config::RunConfig;
+use crate::config::transform;
 use crate::data::batches::test_batches;
 use crate::data::dataset::{Domain, Task};
 use crate::draw::style::display_name;
@@ -12,11 +13,11 @@ use crate::error::Result;
 use crate::explain::look::Look;
 use crate::method::Method;
 use crate::model::Model;
+use crate::runs::session::Session;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::evaluate::{Evaluation, evaluate};
 use crate::train::observer::{Observer, Recorder, StopAfter};
 use crate::train::record::Record;
-use crate::train::session::{Session, transform};
 use crate::train::trainer::Summary;
 
 /// One run that lives in a variable of the notebook: it goes on where it is, in whichever cell.
@@ -207,7 +208,7 @@ mod tests {
     use crate::error::complain;
     use crate::method::{Losses, StepInput};
     use crate::model::{DiscriminatorInput, HeadKind};
-    use crate::train::session::make_method;
+    use crate::setup::make_method;
 
     fn training() -> Training {
         Training::new(RunConfig {

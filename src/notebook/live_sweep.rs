@@ -11,10 +11,10 @@ use super::{Show, stop_is_wanted};
 use crate::config::RunConfig;
 use crate::error::Result;
 use crate::lock::lock;
+use crate::runs::folder::{RunFolder, read_metrics};
+use crate::runs::sweep::{Ended, Overview, Plan};
 use crate::train::observer::{Observer, StepReport, TestReport};
 use crate::train::record::Record;
-use crate::train::run::{RunFolder, read_metrics};
-use crate::train::sweep::{Ended, Overview, Plan};
 
 /// Does what is left of a plan under `root`, `jobs` runs at a time, drawn live in a notebook.
 ///

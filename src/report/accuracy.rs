@@ -7,7 +7,7 @@ use crate::draw::style::{METHOD_NAMES, display_name};
 use crate::report::published::{Published, as_printed};
 use crate::report::statistics::{deviation, mean};
 use crate::report::table::{Align, Table};
-use crate::train::records::Study;
+use crate::runs::study::Study;
 
 /// Accuracy on the target in percent, by task and seed.
 pub type Scores<'a> = BTreeMap<(&'a str, u64), f64>;

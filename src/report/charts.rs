@@ -8,7 +8,7 @@ use crate::draw::HeatMap;
 use crate::draw::style::{Colour, display_name};
 use crate::draw::{Bar, Bars, Chart, GroupedBars, Size};
 use crate::report::statistics::{deviation, mean};
-use crate::train::records::Study;
+use crate::runs::study::Study;
 
 /// Most classes that a heat map has room for.
 pub const CLASSES: usize = 12;

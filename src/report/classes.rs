@@ -1,8 +1,8 @@
 //! Which classes are confused, and which gain and lose most, after the last step.
 
 use crate::report::table::{Align, Table};
+use crate::runs::study::{Study, StudyRun};
 use crate::train::record::Record;
-use crate::train::records::{Study, StudyRun};
 
 /// How many target pictures of a class were taken for which class, summed over runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

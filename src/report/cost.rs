@@ -10,8 +10,8 @@ use crate::draw::style::display_name;
 use crate::error::{Result, complain, file_error};
 use crate::report::statistics::median;
 use crate::report::table::{Align, Table};
+use crate::runs::study::{Study, StudyRun};
 use crate::train::record::Record;
-use crate::train::records::{Study, StudyRun};
 
 /// What a step costs in the paper: method, milliseconds, MB of GPU memory (ResNet-50, 36 + 36 pictures).
 pub const PUBLISHED: [(&str, f64, f64); 3] =

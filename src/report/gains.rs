@@ -11,7 +11,7 @@ use super::selection::Choice;
 use crate::draw::style::display_name;
 use crate::report::statistics::{Difference, holm, mean};
 use crate::report::table::{Align, Table};
-use crate::train::records::Study;
+use crate::runs::study::Study;
 
 /// What a confidence interval takes as one independent observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn paired<'a>(study: &'a Study, method: &str, baseline: &str, choice: Choice
 /// ```
 /// use toalign::report::gains::{Unit, gain};
 /// use toalign::report::selection::Choice;
-/// use toalign::train::records::Study;
+/// use toalign::runs::study::Study;
 /// assert_eq!(gain(&Study::default(), "hda+toalign", "hda", Choice::Last, Unit::Seed), None);
 /// ```
 pub fn gain(study: &Study, method: &str, baseline: &str, choice: Choice, unit: Unit) -> Option<Difference> {

@@ -1,8 +1,8 @@
 //! Small studies with made-up numbers, for tests.
 
+use crate::runs::study::{Study, StudyRun};
 use crate::train::label_free::LabelFree;
 use crate::train::record::Record;
-use crate::train::records::{Study, StudyRun};
 
 /// A finished run that wrote down nothing but its end.
 pub fn run(task: &str, method: &str, seed: u64, last: f64) -> StudyRun {

@@ -17,8 +17,8 @@ use crate::error::{Result, complain};
 use crate::files::write_atomically;
 use crate::report::published::{published, published_notes, published_table};
 use crate::report::table::Table;
-use crate::train::found_runs::FoundRuns;
-use crate::train::records::Study;
+use crate::runs::find::FoundRuns;
+use crate::runs::study::Study;
 
 /// Makes the page and writes it atomically.
 ///

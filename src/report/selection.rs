@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use crate::runs::study::StudyRun;
 use crate::train::label_free::LabelFree;
 use crate::train::record::Record;
-use crate::train::records::StudyRun;
 
 /// A rule that chooses one test of a run. Of several that are equally good, the first counts, as in the published code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,7 +7,7 @@ use super::selection::Choice;
 use crate::draw::style::display_name;
 use crate::error::Result;
 use crate::report::published::{published, published_notes};
-use crate::train::found_runs::FoundRuns;
+use crate::runs::find::FoundRuns;
 
 /// How wide the terminal may be taken to be.
 const WIDTH: usize = 100;

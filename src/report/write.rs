@@ -4,14 +4,14 @@ use super::accuracy::{Scores, means_by_seed, methods, on_task, scores};
 use super::selection::{Choice, choose};
 use crate::draw::style::display_name;
 use crate::report::statistics::{deviation, mean};
+use crate::runs::study::Study;
 use crate::train::record::Record;
-use crate::train::records::Study;
 
 /// One row for each finished run. Accuracies are in percent; what a run did not note stays blank.
 ///
 /// ```
 /// use toalign::report::write::csv;
-/// use toalign::train::records::Study;
+/// use toalign::runs::study::Study;
 /// assert!(csv(&Study::default()).starts_with("task,method,seed,last,best_oracle,best_oracle_step,by_entropy,"));
 /// ```
 pub fn csv(study: &Study) -> String {

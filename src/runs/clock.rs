@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
-/// use toalign::train::clock::date_and_time;
+/// use toalign::runs::clock::date_and_time;
 /// let moment = UNIX_EPOCH + Duration::from_secs(1_680_010_730);
 /// assert_eq!(date_and_time(moment), "2023-03-28 13:38:50");
 /// assert_eq!(date_and_time(UNIX_EPOCH + Duration::from_secs(951_782_400)), "2000-02-29 00:00:00");

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::record::Record;
-use super::records::{Study, StudyRun, inside, name};
-use super::run::{METRICS, records_in};
+use super::folder::{METRICS, records_in};
+use super::study::{Study, StudyRun, inside, name};
 use crate::error::{Result, complain, file_error};
+use crate::train::record::Record;
 
 /// How far below the given folder a run may lie: `<data>/<task>/<method>/<seed>/metrics.jsonl`.
 const DEPTH: usize = 5;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::record::Record;
-use super::run::{RunFolder, read_metrics, records_in};
+use super::folder::{RunFolder, read_metrics, records_in};
 use crate::config::RunConfig;
 use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
+use crate::train::record::Record;
 
 /// One run of a study.
 #[derive(Debug, Clone)]

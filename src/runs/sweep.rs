@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use toalign::config::RunConfig;
-//! use toalign::train::sweep::Plan;
+//! use toalign::runs::sweep::Plan;
 //! let plan = Plan::new(&RunConfig::mini(), &["all"], &["source-only", "hda+toalign"], &[1, 2, 3])?;
 //! assert_eq!(plan.runs.len(), 12 * 2 * 3);
 //! assert_eq!((plan.runs[0].task.as_str(), plan.runs[0].seed), ("Ar-Cl", 1));
@@ -13,13 +13,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::observer::Observer;
-use super::run::{RunFolder, RunState};
-use super::session::{Outcome, Session, domain_names};
+use super::folder::{RunFolder, RunState};
+use super::session::{Outcome, Session};
 use crate::config::RunConfig;
 use crate::data::names::{all_tasks, find_task, task_name};
 use crate::error::{Error, Result, complain};
 use crate::lock::lock;
+use crate::setup::domain_names;
+use crate::train::observer::Observer;
 
 /// The runs of a sweep, in their order: seed by seed, so that a sweep that is stopped early has whole seeds.
 #[derive(Debug, Clone)]

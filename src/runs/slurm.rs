@@ -84,7 +84,7 @@ pub fn script_of_this_command(runs: usize, root: &Path, requests: &Requests) -> 
 }
 
 #[derive(Template)]
-#[template(path = "slurm.sbatch", config = "src/train/askama.toml", escape = "none")]
+#[template(path = "slurm.sbatch", config = "src/runs/askama.toml", escape = "none")]
 struct Script<'a> {
     runs: usize,
     last: usize,

@@ -10,14 +10,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::checkpoint::Checkpoint;
 use super::clock::date_and_time;
-use super::observer::{Kept, Observer, TestReport};
-use super::record::Record;
-use super::trainer::Trainer;
 use crate::config::RunConfig;
 use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
+use crate::train::checkpoint::Checkpoint;
+use crate::train::observer::{Kept, Observer, TestReport};
+use crate::train::record::Record;
+use crate::train::trainer::Trainer;
 
 const CONFIG: &str = "config.toml";
 pub(super) const METRICS: &str = "metrics.jsonl";
