@@ -9,17 +9,18 @@ use rand::Rng;
 use serde::Serialize;
 
 use crate::config::RunConfig;
+use crate::config::transform;
+use crate::cpu::profile;
 use crate::data::batches::{Batch, BatchLoader};
 use crate::data::office_home;
 use crate::device::memory;
 use crate::error::{Result, complain};
 use crate::method::{Method, StepInput};
 use crate::model::{Model, ModelSpec};
-use crate::nn::profile;
 use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
 use crate::random::generator;
+use crate::setup::{make_method, open_task};
 use crate::train::progress::median;
-use crate::train::session::{make_method, open_task, transform};
 
 /// Steps of one Office-Home task in the published setting.
 pub const OFFICE_HOME_STEPS: usize = 8000;

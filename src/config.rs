@@ -9,6 +9,7 @@ use clap::ArgAction::Set;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::data::transform::Transform;
 use crate::error::{Result, complain, nearest};
 
 pub mod check;
@@ -292,5 +293,28 @@ impl RunConfig {
             _ => 1.0,
         };
         self.alignment_weight.unwrap_or(published)
+    }
+}
+
+/// What happens to a picture before the network sees it.
+pub fn transform(config: &RunConfig) -> Transform {
+    Transform {
+        resize: Some(config.resize as u32),
+        pad: config.pad as u32,
+        crop: config.crop as u32,
+        flip: config.flip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+
+    #[test]
+    fn a_mini_picture_passes_a_test_unchanged() {
+        let picture = RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8 * 6, y as u8 * 6, 77]));
+        assert_eq!(transform(&RunConfig::mini()).test_picture(&picture), picture);
     }
 }

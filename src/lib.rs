@@ -3,20 +3,25 @@
 
 pub mod bench;
 pub mod config;
+pub mod cpu;
 pub mod data;
 pub mod device;
+pub mod draw;
 pub mod error;
 pub mod explain;
 pub mod files;
-pub mod lesson;
 mod lock;
 pub mod main_job;
 pub mod method;
+pub mod mini_home;
 pub mod model;
 pub mod nn;
+pub mod notebook;
 pub mod prelude;
 pub mod random;
 pub mod report;
+pub mod runs;
+pub mod setup;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use image::RgbImage;
 
+use crate::config::transform;
 use crate::config::{Baseline, RunConfig};
 use crate::data::dataset::Domain;
+use crate::draw::style::display_name;
 use crate::error::Result;
 use crate::explain::attention::{chance_level, energy_in_mask};
 use crate::explain::look::Look;
-use crate::report::method_style::display_name;
 use crate::report::study::{Explanation, MethodRun, Panel, SampleStrip, Study};
+use crate::runs::session::Session;
 use crate::train::observer::{Observer, Recorder};
-use crate::train::session::{Session, transform};
 
 /// The methods, in the order of the table: baseline and ToAlign.
 pub const METHODS: [(Baseline, bool); 6] = [

@@ -12,11 +12,11 @@ use std::process::Stdio;
 use same::assert_same_run;
 use tempfile::TempDir;
 use toalign::config::{Baseline, DataSource, RunConfig, Weights};
+use toalign::runs::folder::read_metrics;
+use toalign::runs::session::Session;
+use toalign::runs::study::read_study;
 use toalign::train::observer::{Observer, StepReport, StopAfter};
 use toalign::train::record::Record;
-use toalign::train::records::read_study;
-use toalign::train::run::read_metrics;
-use toalign::train::session::Session;
 use toy::{command, complaint, pictures, toalign, with};
 
 /// Four runs of the toy pictures.

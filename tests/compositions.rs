@@ -14,7 +14,7 @@ use toalign::nn::max_pool::{max_pool, max_pool_composed};
 use toalign::nn::parameters::{FileLayout, Group, Parameter, Role};
 use toalign::nn::sgd::{GroupRates, Sgd, SgdSettings};
 use toalign::random::generator;
-use toalign::train::session::{make_method, make_model};
+use toalign::setup::{make_method, make_model};
 
 fn random(name: &str, dims: &[usize]) -> Var {
     let mut generator = generator(13, name, 0, 0);

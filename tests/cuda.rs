@@ -19,9 +19,9 @@ use toalign::device::memory;
 use toalign::nn::batch_norm::{BatchNorm, Mode, Then};
 use toalign::nn::conv::conv2d;
 use toalign::nn::max_pool::max_pool;
+use toalign::runs::session::Session;
 use toalign::train::checkpoint::Checkpoint;
 use toalign::train::observer::{Observer, StopAfter};
-use toalign::train::session::Session;
 
 /// The first GPU, or none with a message that `cargo test` shows even of a test that passes.
 fn gpu(test: &str) -> Option<Device> {

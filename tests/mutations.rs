@@ -20,10 +20,10 @@ use toalign::data::office_home::published_list;
 use toalign::data::{list_file, office_home};
 use toalign::model::weights::{self, Notes};
 use toalign::random::generator;
+use toalign::runs::folder::{read_config, read_metrics};
 use toalign::train::checkpoint::{Checkpoint, Header};
 use toalign::train::progress::Progress;
 use toalign::train::record::Record;
-use toalign::train::run::{read_config, read_metrics};
 use zip::write::SimpleFileOptions;
 
 /// The system's allocator; follows what this thread holds.

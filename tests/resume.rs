@@ -12,9 +12,9 @@ use rand::Rng;
 use same::{assert_same_run, records};
 use toalign::config::{Baseline, DataSource, DeviceChoice, RunConfig, Weights};
 use toalign::random::generator;
+use toalign::runs::session::Session;
 use toalign::train::checkpoint::Checkpoint;
 use toalign::train::observer::{Observer, StopAfter};
-use toalign::train::session::Session;
 use toy::{command, pictures, short_run, toalign, with};
 
 fn config(data: &Path, method: Baseline) -> RunConfig {

@@ -13,12 +13,13 @@ use toalign::Result;
 use toalign::config::{Preset, RunConfig};
 use toalign::data::batches::BatchLoader;
 use toalign::data::dataset::{Domain, Pictures};
+use toalign::data::folder;
 use toalign::data::joined::join;
 use toalign::data::transform::Transform;
-use toalign::data::{folder, mini_home};
 use toalign::method::StepInput;
 use toalign::method::alignment::Alignment;
 use toalign::method::losses::{adversarial, adversarial_of_several_sources, softmax};
+use toalign::mini_home;
 use toalign::model::resnet::BackboneKind;
 use toalign::model::{DiscriminatorInput, HeadKind, Model, ModelSpec};
 use toalign::train::checkpoint::Checkpoint;
@@ -397,8 +398,8 @@ fn a_run_from_two_sources_resumes_to_the_bit() {
 /// The same run as [`train`]'s, stopped after its second step.
 fn stop_after_two_steps(root: &Path, run: &Path, place: &Path) {
     use toalign::config::{Baseline, DataSource, Weights};
+    use toalign::runs::session::Session;
     use toalign::train::observer::StopAfter;
-    use toalign::train::session::Session;
     let config = RunConfig {
         data: DataSource::Folder(root.to_owned()),
         task: "Ar+Ph-Re".into(),

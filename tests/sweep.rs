@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use toalign::runs::folder::{RunFolder, RunState, read_config, read_metrics};
 use toalign::train::checkpoint::Checkpoint;
 use toalign::train::record::Record;
-use toalign::train::run::{RunFolder, RunState, read_config, read_metrics};
 use toy::{command, complaint, pictures, short_run, toalign, with};
 
 /// Arguments of a sweep over the toy pictures: both directions, two methods, two seeds.

@@ -7,7 +7,7 @@ use toalign::data::check::{DomainCheck, Wrong};
 use toalign::data::office_home::published_list;
 use toalign::error::complain;
 use toalign::report::table::{Align, Table};
-use toalign::train::session::check_data;
+use toalign::setup::check_data;
 
 use super::fetch;
 use super::say::say;

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use toalign::Result;
+use toalign::config::transform;
 use toalign::config::{DataSource, DeviceChoice};
 use toalign::report::table::{Align, Table};
+use toalign::runs::session::Trained;
+use toalign::setup::open_task;
 use toalign::train::evaluate::evaluate;
 use toalign::train::observer::Kept;
-use toalign::train::session::{Trained, open_task, transform};
 
 use super::say::{remark, say};
 

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use toalign::Result;
 use toalign::config::DeviceChoice;
+use toalign::config::transform;
 use toalign::data::decode::decode_file;
+use toalign::draw::picture::png_bytes;
 use toalign::error::file_error;
 use toalign::explain::look::Look;
 use toalign::files::write_atomically;
-use toalign::report::picture::png_bytes;
 use toalign::report::table::{Align, Table};
-use toalign::train::session::{Trained, transform};
+use toalign::runs::session::Trained;
 
 use super::eval::Which;
 use super::say::say;

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use toalign::Result;
 use toalign::files::write_atomically;
-use toalign::report::comparison::cost::read_bench;
-use toalign::report::comparison::page::write_page;
-use toalign::report::comparison::selection::Choice;
-use toalign::report::comparison::text::text;
-use toalign::report::comparison::write::{csv, latex};
-use toalign::train::found_runs::find_runs;
+use toalign::report::cost::read_bench;
+use toalign::report::page::write_page;
+use toalign::report::selection::Choice;
+use toalign::report::text::text;
+use toalign::report::write::{csv, latex};
+use toalign::runs::find::find_runs;
 
 use super::say::say;
 

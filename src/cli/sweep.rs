@@ -10,11 +10,11 @@ use toalign::Result;
 use toalign::config::{Overlay, Preset, RunConfig};
 use toalign::error::complain;
 use toalign::files::write_atomically;
+use toalign::runs::slurm::{Requests, script_of_this_command};
+use toalign::runs::study::keep;
+use toalign::runs::sweep::{Ended, Overview, Plan};
 use toalign::train::observer::{Observer, StepReport, TestReport};
 use toalign::train::record::Record;
-use toalign::train::records::keep;
-use toalign::train::slurm::{Requests, script_of_this_command};
-use toalign::train::sweep::{Ended, Overview, Plan};
 
 use super::say::say;
 

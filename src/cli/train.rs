@@ -6,8 +6,8 @@ use clap::Args;
 use toalign::Result;
 use toalign::config::{Overlay, Preset};
 use toalign::device;
-use toalign::train::run::RunFolder;
-use toalign::train::session::Session;
+use toalign::runs::folder::RunFolder;
+use toalign::runs::session::Session;
 
 use super::bar::Bar;
 use super::say::{remark, say};

@@ -11,7 +11,7 @@ use crate::error::Result;
 ///
 /// ```
 /// use toalign::data::joined::join;
-/// use toalign::data::mini_home::{Options, Split, domain};
+/// use toalign::mini_home::{Options, Split, domain};
 /// let [art, product] = ["Ar", "Pr"].map(|name| domain(name, Split::Train, &Options::default()).unwrap());
 /// let both = join(vec![art, product]);
 /// assert_eq!((both.name.as_str(), both.pictures.len()), ("Art+Product", 960));

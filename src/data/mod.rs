@@ -11,7 +11,6 @@ pub mod joined;
 pub mod list_file;
 mod listed;
 pub mod lists;
-pub mod mini_home;
 pub mod names;
 mod normalise;
 pub mod office_home;

@@ -73,7 +73,7 @@ pub fn find_task(task: &str, domains: &[String]) -> Result<(Vec<usize>, usize)> 
 }
 
 /// What stands in a list a second time.
-pub(super) fn twice<T: Copy + PartialEq>(named: &[T]) -> Option<T> {
+pub(crate) fn twice<T: Copy + PartialEq>(named: &[T]) -> Option<T> {
     (1..named.len()).find(|&place| named[..place].contains(&named[place])).map(|place| named[place])
 }
 

@@ -12,7 +12,7 @@ use crate::error::Result;
 /// The published code tests so on the sources of DomainNet, with 2,000 pictures each.
 ///
 /// ```
-/// use toalign::data::mini_home::{Options, Split, domain};
+/// use toalign::mini_home::{Options, Split, domain};
 /// use toalign::data::thinned::thin;
 /// let art = domain("Ar", Split::Train, &Options::default())?;
 /// let few = thin(&art, 3);
@@ -69,7 +69,7 @@ impl Pictures for Thinned {
 mod tests {
     use super::*;
     use crate::data::joined::join;
-    use crate::data::mini_home::{self, Options, Split};
+    use crate::mini_home::{self, Options, Split};
 
     #[test]
     fn each_domain_is_thinned_by_itself() {

@@ -1,11 +1,6 @@
 //! Networks: a backbone, a head, a discriminator, under PyTorch's tensor names.
 
-mod backbone_backward;
-mod backbone_inference;
 pub mod backbone_kind;
-mod backbone_op;
-mod backbone_pass;
-mod backbone_plan;
 pub mod discriminator;
 pub mod head;
 mod pickle_limits;

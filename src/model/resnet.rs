@@ -5,14 +5,15 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor};
 
 pub use super::backbone_kind::BackboneKind;
-use super::backbone_op::{Memory, Network};
-use super::backbone_plan::{BlockPlan, Plan, Unit};
 use super::residual_block::Block;
+use crate::cpu::conv::shape::ConvShape;
+use crate::cpu::max_pool::pooled;
+use crate::cpu::resnet::op::{Memory, Network};
+use crate::cpu::resnet::plan::{BlockPlan, Plan, Unit};
 use crate::nn::batch_norm::{BatchNorm, Mode, Then};
 use crate::nn::composed;
 use crate::nn::conv::Conv2d;
-use crate::nn::conv_shape::ConvShape;
-use crate::nn::max_pool::{max_pool, pooled};
+use crate::nn::max_pool::max_pool;
 use crate::nn::parameters::{Group, Parameter};
 use crate::random::Generator;
 

@@ -2,11 +2,12 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-use super::batch_norm_kernel::Moments;
 use super::batch_norm_op::{BatchNormOp, Statistics};
 use super::composed;
 use super::init;
 use super::parameters::{FileLayout, Group, Parameter, Role, moved};
+pub use crate::cpu::batch_norm::EPSILON;
+use crate::cpu::batch_norm::Moments;
 
 /// Whether batch norm uses the batch's own statistics, and how often it adds them to the running ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +25,6 @@ pub enum Mode {
 
 /// The weight of a new batch in the running statistics, as in PyTorch.
 pub const MOMENTUM: f64 = 0.1;
-
-/// Added to the variance, as in PyTorch.
-pub const EPSILON: f64 = 1e-5;
 
 /// What follows the normalisation in the same pass over the data.
 #[derive(Clone, Copy)]
@@ -118,7 +116,7 @@ impl BatchNorm {
     }
 
     /// `running ← (1-m)^k · running + (1 - (1-m)^k) · batch`, which is k updates with the same batch in one go.
-    pub(super) fn update_running_statistics(
+    pub(crate) fn update_running_statistics(
         &self,
         mean: &Tensor,
         variance: &Tensor,

@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
-use super::batch_norm_gradient::{self as gradient_kernel, GradientSums, Open};
-use super::batch_norm_kernel::{self as kernel, Moments, Normalisation};
-use super::element::{Element, contiguous, scratch, unsupported, with_elements, written};
+use crate::cpu::batch_norm::{self as kernel, Moments, Normalisation};
+use crate::cpu::batch_norm_gradient::{self as gradient_kernel, GradientSums, Open};
+use crate::cpu::element::{Element, contiguous, scratch, unsupported, with_elements, written};
 
 /// Where mean and variance come from.
 pub enum Statistics {

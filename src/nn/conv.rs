@@ -2,15 +2,15 @@
 
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, Var, WithDType};
 
-use super::buffers::Buffers;
 use super::composed;
-use super::conv_kernel::{self, as_it_is};
-use super::conv_kernel_gradient::backward_kernel;
-use super::conv_shape::ConvShape;
-use super::element::{Element, contiguous, unsupported, with_elements, written};
-use super::gather::Source;
 use super::init;
 use super::parameters::{FileLayout, Group, Parameter, Role, moved};
+use crate::cpu::buffers::Buffers;
+use crate::cpu::conv::im2col::Source;
+use crate::cpu::conv::kernel_gradient::backward_kernel;
+use crate::cpu::conv::shape::ConvShape;
+use crate::cpu::conv::tiles::{self, as_it_is};
+use crate::cpu::element::{Element, contiguous, unsupported, with_elements, written};
 use crate::random::Generator;
 
 /// A convolution without bias, as ResNets use it: batch norm follows and has one.
@@ -129,15 +129,7 @@ impl Convolution {
         let shape = self.shape.output_dims();
         let output = written(shape.iter().product(), |output| {
             let (source, domains) = (Source::Map(input), [self.shape.batch]);
-            conv_kernel::forward(
-                &self.shape,
-                source,
-                kernel,
-                output,
-                &domains,
-                &Buffers::default(),
-                as_it_is,
-            );
+            tiles::forward(&self.shape, source, kernel, output, &domains, &Buffers::default(), as_it_is);
         });
         let shape = Shape::from(shape.as_slice());
         Ok((T::to_cpu_storage_owned(output), shape))
@@ -155,7 +147,7 @@ impl Convolution {
                 let elements = with_elements::<T, _>(kernel, |kernel| {
                     with_elements::<T, _>(gradient, |gradient| {
                         written(self.shape.input_elements(), |result| {
-                            conv_kernel::backward_input(
+                            tiles::backward_input(
                                 &self.shape,
                                 kernel,
                                 gradient,

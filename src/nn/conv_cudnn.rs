@@ -19,7 +19,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 use candle_core::cuda_backend::{CudaDevice, DeviceId};
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::conv_shape::ConvShape;
+use crate::cpu::conv::shape::ConvShape;
 
 /// Convolves as [`conv2d`](super::conv::conv2d) does; both tensors are contiguous f32 on one GPU.
 pub(super) fn conv2d(input: &Tensor, kernel: &Tensor, shape: ConvShape) -> Result<Tensor> {

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::composed::with_gradient;
-use super::max_pool::{KERNEL, PADDING, STRIDE, pooled};
+use crate::cpu::max_pool::{KERNEL, PADDING, STRIDE, pooled};
 
 /// The same as [`max_pool`](super::max_pool::max_pool) out of candle's own operations, ties included.
 ///

@@ -4,8 +4,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp3, Layout, Tensor, Var, bail};
 
 use super::composed;
-use super::element::{Element, contiguous, vectorised};
 use super::parameters::{Group, Parameter, Role, in_file_layout};
+use crate::cpu::element::{Element, contiguous, vectorised};
 use crate::error::{Result, complain};
 
 /// Momentum and weight decay.

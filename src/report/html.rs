@@ -5,11 +5,12 @@ use std::path::Path;
 use askama::Template;
 use image::{Rgb, RgbImage};
 
-use super::method_style::{display_name, method_colour};
-use super::picture::{png_uri, svg_uri};
-use super::plot::{Bar, Bars, Run, Size, accuracy_curves, loss_curves, loss_names};
+use super::learning::{Run, accuracy_curves, loss_curves, loss_names};
 use super::study::{Explanation, MethodRun, Panel, RESULTS_NOTE, SampleStrip, Study, results_table};
 use super::table::{Align, Table};
+use crate::draw::picture::{png_uri, svg_uri};
+use crate::draw::style::{display_name, method_colour};
+use crate::draw::{Bar, Bars, Size};
 use crate::error::{Result, complain};
 use crate::explain::overlay::heat_colour;
 use crate::files::write_atomically;

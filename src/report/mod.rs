@@ -1,14 +1,21 @@
-//! What comes out: tables, charts and the report page.
+//! What comes out: what each method reaches, what it gains, what it costs, as numbers, tables, charts and one page.
+//!
+//! Which test of a run counts is always named: see [`Choice`](selection::Choice).
 
-pub mod comparison;
+pub mod accuracy;
+pub mod charts;
+pub mod classes;
+pub mod cost;
+pub mod gains;
 pub mod html;
-pub mod live;
-pub mod live_sweep;
-pub mod method_style;
-pub mod picture;
-pub mod plot;
+pub mod learning;
+#[cfg(test)]
+mod made_up;
+pub mod page;
 pub mod published;
-pub mod show;
+pub mod selection;
 pub mod statistics;
 pub mod study;
 pub mod table;
+pub mod text;
+pub mod write;

@@ -2,8 +2,8 @@
 
 use image::RgbImage;
 
-use super::method_style::display_name;
 use super::table::{Align, Table};
+use crate::draw::style::display_name;
 use crate::train::record::Record;
 
 /// The method that all gains are measured against.

@@ -62,7 +62,7 @@ let found = find_runs(&root)?;
 show(&accuracy_table(&found.study, Choice::Last))?;
 ;
 { // cell 16
-use toalign::train::slurm::{Requests, array_script};
+use toalign::runs::slurm::{Requests, array_script};
 let requests = Requests {
     gpus: 1, time: "6:00:00".into(), cpus_per_task: 8, mem: Some("24G".into()), partition: None, array_limit: Some(16),
 };

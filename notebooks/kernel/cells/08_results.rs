@@ -4,7 +4,7 @@
 fn lesson() -> Result<(), Box<dyn std::error::Error>> {
 { // cell 2
 use toalign::prelude::*;
-use toalign::report::comparison::accuracy::{means_by_seed, on_task, scores};
+use toalign::report::accuracy::{means_by_seed, on_task, scores};
 use toalign::report::statistics::mean;
 let found = find_runs("records/mini")?;
 // Two tasks have five seeds; every task has three.

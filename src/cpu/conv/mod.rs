@@ -1,0 +1,11 @@
+//! Convolution over NHWC: patches as a matrix (im2col), packed, multiplied tile by tile; 3×3 by Winograd's filtering.
+
+pub(crate) mod im2col;
+pub(crate) mod kernel_gradient;
+mod microkernel;
+mod packing;
+pub(crate) mod shape;
+pub(crate) mod tiles;
+mod winograd;
+mod winograd_kernel_gradient;
+mod winograd_tiles;

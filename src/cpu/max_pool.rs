@@ -1,0 +1,96 @@
+//! The loops of max-pooling 3×3 with stride 2 and padding 1, forwards and backwards.
+
+use rayon::prelude::*;
+
+use super::element::{Element, vectorised};
+use super::profile::{Kind, timed};
+
+pub(crate) const KERNEL: usize = 3;
+pub(crate) const STRIDE: usize = 2;
+pub(crate) const PADDING: usize = 1;
+
+/// Height, width and channels of the input.
+pub(crate) type Dims = (usize, usize, usize);
+
+/// Rows or columns of the output.
+pub(crate) fn pooled(size: usize) -> usize {
+    size.div_ceil(STRIDE)
+}
+
+/// The input pixels under the window of an output row or column.
+fn window(position: usize, size: usize) -> std::ops::Range<usize> {
+    (position * STRIDE).saturating_sub(PADDING)..(position * STRIDE + KERNEL - PADDING).min(size)
+}
+
+/// Writes the maxima of `input` to `output`.
+pub(crate) fn forward<T: Element>(input: &[T], (height, width, channels): Dims, output: &mut [T]) {
+    timed(Kind::Pooling, || {
+        let (rows, columns) = (pooled(height), pooled(width));
+        output.par_chunks_mut(columns * channels).enumerate().for_each(|(line, output)| {
+            let picture = &input[line / rows * height * width * channels..][..height * width * channels];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (column, output) in output.chunks_exact_mut(channels).enumerate() {
+                        let (ys, xs) = (window(line % rows, height), window(column, width));
+                        output.copy_from_slice(
+                            &picture[(ys.start * width + xs.start) * channels..][..channels],
+                        );
+                        for y in ys {
+                            for x in xs.clone() {
+                                let pixel = &picture[(y * width + x) * channels..][..channels];
+                                for (largest, &value) in output.iter_mut().zip(pixel) {
+                                    *largest = largest.at_least(value);
+                                }
+                            }
+                        }
+                    }
+                },
+            );
+        });
+    })
+}
+
+/// Writes the gradient of the input to `result`: each output's goes to the first pixel that has the maximum.
+pub(crate) fn backward<T: Element>(
+    input: &[T],
+    output: &[T],
+    gradient: &[T],
+    (height, width, channels): Dims,
+    result: &mut [T],
+) {
+    timed(Kind::Pooling, || {
+        let (rows, columns) = (pooled(height), pooled(width));
+        let picture = height * width * channels;
+        result.par_chunks_mut(picture).enumerate().for_each(|(n, result)| {
+            let input = &input[n * picture..][..picture];
+            let mut left = vec![T::zero(); channels];
+            result.fill(T::zero());
+            vectorised(
+                #[inline(always)]
+                || {
+                    for row in 0..rows {
+                        for column in 0..columns {
+                            let at = ((n * rows + row) * columns + column) * channels;
+                            let largest = &output[at..at + channels];
+                            left.copy_from_slice(&gradient[at..at + channels]);
+                            let left = &mut left[..channels];
+                            for y in window(row, height) {
+                                for x in window(column, width) {
+                                    let pixel = (y * width + x) * channels;
+                                    let values = &input[pixel..pixel + channels];
+                                    let result = &mut result[pixel..pixel + channels];
+                                    for channel in 0..channels {
+                                        let here = values[channel] == largest[channel];
+                                        result[channel] += if here { left[channel] } else { T::zero() };
+                                        left[channel] = if here { T::zero() } else { left[channel] };
+                                    }
+                                }
+                            }
+                        }
+                    }
+                },
+            );
+        });
+    })
+}

@@ -1,0 +1,143 @@
+//! Points in a plane, by group.
+
+use image::RgbImage;
+use plotters::prelude::*;
+
+use super::Size;
+use super::axes::Axes;
+use super::canvas::{Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title};
+use super::style::{Colour, Marker, colour_of, display_name};
+use super::ticks::round_range;
+use super::{Figure, raster};
+use crate::error::{Result, complain};
+
+const HEIGHT: u32 = 420;
+
+/// How a group's points are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dot {
+    /// Discs.
+    Full,
+    /// Rings: what lies below stays visible.
+    Ring,
+}
+
+#[derive(Debug, Clone)]
+struct Group {
+    label: String,
+    colour: Colour,
+    dot: Dot,
+    points: Vec<(f64, f64)>,
+}
+
+/// Groups of points in a plane.
+///
+/// ```
+/// use toalign::draw::{Dot, Figure, Scatter};
+/// let plane = Scatter::new("Features", "first component", "second component")
+///     .group("source", Dot::Full, [(0.0, 1.0), (2.0, 0.5)])
+///     .group("target", Dot::Ring, [(1.0, 1.0)]);
+/// assert!(plane.draw()?.width() > 800);
+/// # Ok::<(), toalign::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Scatter {
+    title: String,
+    x_title: String,
+    y_title: String,
+    groups: Vec<Group>,
+    size: Size,
+}
+
+impl Scatter {
+    /// A plane without points; the titles name its axes.
+    pub fn new(title: &str, x_title: &str, y_title: &str) -> Self {
+        let [title, x_title, y_title] = [title, x_title, y_title].map(str::to_owned);
+        Self { title, x_title, y_title, groups: Vec::new(), size: Size::Wide }
+    }
+
+    /// One more group; a domain's or a method's name has its colour.
+    pub fn group(mut self, label: &str, dot: Dot, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        let colour = colour_of(label, self.groups.len());
+        let points = points.into_iter().collect();
+        self.groups.push(Group { label: display_name(label).to_owned(), colour, dot, points });
+        self
+    }
+
+    /// The same, half as wide: two fit beside each other.
+    pub fn narrow(self) -> Self {
+        Self { size: Size::Narrow, ..self }
+    }
+}
+
+impl Figure for Scatter {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn draw(&self) -> Result<RgbImage> {
+        let points = || self.groups.iter().flat_map(|group| &group.points);
+        if points().any(|(x, y)| !(x.is_finite() && y.is_finite())) || points().next().is_none() {
+            return Err(complain("finite points", "none, or one that is not a number")
+                .at(format!("the plane '{}'", self.title))
+                .into());
+        }
+        let legend: Vec<Entry> = self
+            .groups
+            .iter()
+            .map(|group| Entry { label: &group.label, colour: group.colour, marker: Marker::Circle })
+            .collect();
+        let height = HEIGHT + legend_height(&legend, self.size);
+        let svg = svg_of((self.size.width(), height), |sheet| {
+            let (upper, _) = sheet.split_vertically(HEIGHT);
+            let (x, y) = (points().map(|point| point.0), points().map(|point| point.1));
+            let plot = Axes {
+                titles: [&self.x_title, &self.y_title],
+                ranges: [round_range(x, false), round_range(y, false)],
+                size: self.size,
+                y_labels: 7,
+                vertical_lines: true,
+                room: [20, 52, 62],
+            }
+            .draw(&upper)?;
+            for Group { colour, dot, points, .. } in &self.groups {
+                for point in points {
+                    let disc = match dot {
+                        Dot::Full => Circle::new(*point, 4, rgb(*colour).mix(0.75).filled()),
+                        Dot::Ring => Circle::new(*point, 4, rgb(*colour).stroke_width(2)),
+                    };
+                    plot.draw(&disc).map_err(drawing_error)?;
+                }
+            }
+            write_title(sheet, &self.title)?;
+            draw_legend(sheet, &legend, self.size, HEIGHT as i32)
+        })?;
+        raster::pixels(&svg)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SCALE;
+    use super::*;
+
+    #[test]
+    fn a_point_is_at_its_place_in_its_colour() {
+        let plane = Scatter::new("", "x", "y").group("Art", Dot::Full, [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5)]);
+        let drawn = plane.draw().unwrap();
+        // The plot begins at x = 8 + 62 and y = 44, and ends 20 from the right and 60 above 420.
+        let (x, y) = ((70 + 700) / 2, (44 + 360) / 2);
+        let [red, green, blue] = drawn.get_pixel(SCALE * x, SCALE * y).0;
+        assert!(red > 180 && green < 120 && blue < 120, "{red} {green} {blue}");
+    }
+
+    #[test]
+    fn no_numbers_are_no_points() {
+        let message = |points: &[(f64, f64)]| {
+            let plane = Scatter::new("p", "x", "y").group("a", Dot::Ring, points.iter().copied());
+            plane.draw().unwrap_err().to_string()
+        };
+        assert!(message(&[(f64::NAN, 0.0)]).contains("the plane 'p': expected finite points"));
+        assert!(message(&[]).contains("expected finite points"));
+    }
+}

@@ -1,0 +1,199 @@
+//! What each method reaches on each task: mean and sample standard deviation over the seeds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::selection::{Choice, choose};
+use crate::draw::style::{METHOD_NAMES, display_name};
+use crate::report::published::{Published, as_printed};
+use crate::report::statistics::{deviation, mean};
+use crate::report::table::{Align, Table};
+use crate::runs::study::Study;
+
+/// Accuracy on the target in percent, by task and seed.
+pub type Scores<'a> = BTreeMap<(&'a str, u64), f64>;
+
+/// The methods of a study, each once, in the order of tables: those without alignment first, unknown ones last.
+pub fn methods(study: &Study) -> Vec<&str> {
+    let names: BTreeSet<&str> = study.runs.iter().map(|run| run.method.as_str()).collect();
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_by_key(|name| METHOD_NAMES.iter().position(|known| known == name).unwrap_or(usize::MAX));
+    names
+}
+
+/// The accuracy of every finished run of a method in which the rule can choose a test.
+pub fn scores<'a>(study: &'a Study, method: &str, choice: Choice) -> Scores<'a> {
+    let runs = study.runs.iter().filter(|run| run.method == method);
+    runs.filter_map(|run| Some(((run.task.as_str(), run.seed), choose(run, choice)?.accuracy))).collect()
+}
+
+/// Those of one task, by seed.
+pub fn on_task(scores: &Scores, task: &str) -> Vec<f64> {
+    scores.iter().filter(|((of, _), _)| *of == task).map(|(_, accuracy)| *accuracy).collect()
+}
+
+/// For every seed that has all of `tasks`, the mean over them. A seed that lacks one is left out, since tasks differ in
+/// difficulty.
+pub fn means_by_seed(scores: &Scores, tasks: &[&str]) -> Vec<f64> {
+    let seeds: BTreeSet<u64> = scores.keys().map(|(_, seed)| *seed).collect();
+    let of_seed = |seed: u64| -> Option<f64> {
+        let values: Option<Vec<f64>> = tasks.iter().map(|task| scores.get(&(*task, seed)).copied()).collect();
+        mean(&values?)
+    };
+    seeds.into_iter().filter_map(of_seed).collect()
+}
+
+/// One column for each method, one row for each task and one for the mean over all tasks: "65.2 ± 2.8", the sample standard
+/// deviation over the seeds. A single seed has no deviation; where there is no run stands "–".
+///
+/// The deviation of the mean is that of the means of single seeds, not the mean of the deviations.
+pub fn accuracy_table(study: &Study, choice: Choice) -> Table {
+    let methods = methods(study);
+    let names = methods.iter().map(|method| (display_name(method), Align::Right));
+    let mut table = Table::new([("task", Align::Left)].into_iter().chain(names));
+    let scores: Vec<Scores> = methods.iter().map(|method| scores(study, method, choice)).collect();
+    let tasks = study.tasks();
+    for task in &tasks {
+        let cells = scores.iter().map(|scores| with_deviation(&on_task(scores, task)));
+        table.push([(*task).to_owned()].into_iter().chain(cells));
+    }
+    if tasks.len() > 1 {
+        let cells = scores.iter().map(|scores| with_deviation(&means_by_seed(scores, &tasks)));
+        table.push(["mean".to_owned()].into_iter().chain(cells));
+    }
+    table
+}
+
+/// The mean over all tasks of every method under each rule of choice, with what the rule loses against the oracle.
+///
+/// Only seeds with all tasks count. A user has no target labels: what he can have is *last*, *by entropy* or *by SND*.
+pub fn choice_table(study: &Study) -> Table {
+    let columns = Choice::ALL.map(|choice| choice.to_string());
+    let columns = columns.iter().map(|name| (name.as_str(), Align::Right));
+    let columns: Vec<_> = [("method", Align::Left)].into_iter().chain(columns).collect();
+    let mut table = Table::new(columns);
+    let tasks = study.tasks();
+    for method in methods(study) {
+        let of = |choice| means_by_seed(&scores(study, method, choice), &tasks);
+        let oracle = mean(&of(Choice::Best));
+        let cells = Choice::ALL.map(|choice| {
+            let values = of(choice);
+            let lost = match (choice, mean(&values), oracle) {
+                (Choice::Best, _, _) | (_, None, _) | (_, _, None) => String::new(),
+                (_, Some(mean), Some(oracle)) => format!(" ({})", signed(mean - oracle)),
+            };
+            with_deviation(&values) + &lost
+        });
+        table.push([display_name(method).to_owned()].into_iter().chain(cells));
+    }
+    table
+}
+
+/// The mean over all tasks, last and best (oracle), beside the published means of the same method, one row for each source.
+///
+/// The published numbers are of Office-Home with ResNet-50; [`data_note`] says whether ours are.
+pub fn beside_published(study: &Study, published: &[Published]) -> Table {
+    let mut table = Table::new([
+        ("method", Align::Left),
+        ("ours, last", Align::Right),
+        ("ours, best (oracle)", Align::Right),
+        ("published mean", Align::Right),
+        ("where", Align::Left),
+    ]);
+    let tasks = study.tasks();
+    for method in methods(study) {
+        let of = |choice| with_deviation(&means_by_seed(&scores(study, method, choice), &tasks));
+        let mut ours = vec![display_name(method).to_owned(), of(Choice::Last), of(Choice::Best)];
+        for row in published.iter().filter(|row| row.our_name() == Some(method)) {
+            let theirs = [row.mean.map_or(String::new(), as_printed), row.source.clone()];
+            table.push(ours.drain(..).chain(theirs));
+            ours = vec![String::new(); 3];
+        }
+        if !ours[0].is_empty() {
+            table.push(ours);
+        }
+    }
+    table
+}
+
+/// Whether runs on `data` may be compared with the published numbers, in a sentence.
+pub fn data_note(data: &str) -> String {
+    if data == "mini" {
+        return "These runs are on Mini Office-Home, whose domains are named like Office-Home's: another data set and \
+                another network, so the published numbers are NOT comparable with ours."
+            .into();
+    }
+    format!(
+        "The published numbers are of Office-Home with ResNet-50. They are comparable only if the data '{data}' are \
+         Office-Home and the backbone is a pretrained ResNet-50."
+    )
+}
+
+/// "65.2 ± 2.8"; "65.2" of a single value; "–" of none.
+pub fn with_deviation(values: &[f64]) -> String {
+    match (mean(values), deviation(values)) {
+        (None, _) => "–".into(),
+        (Some(mean), None) => format!("{mean:.1}"),
+        (Some(mean), Some(deviation)) => format!("{mean:.1} ± {deviation:.1}"),
+    }
+}
+
+/// "+1.2"; what rounds to zero is "+0.0", never "-0.0".
+pub fn signed(value: f64) -> String {
+    let text = format!("{value:+.1}");
+    if text == "-0.0" { "+0.0".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{run, run_of_tests, study};
+    use super::*;
+    use crate::report::published::published;
+
+    #[test]
+    fn means_and_deviations_are_over_seeds() {
+        let expected = "\
+task          HDA  HDA+ToAlign
+-----  ----------  -----------
+Ar-Cl  54.0 ± 2.0   56.0 ± 3.0
+Cl-Rw  64.0 ± 2.0   68.0 ± 3.0
+mean   59.0 ± 2.0   62.0 ± 3.0
+";
+        assert_eq!(accuracy_table(&study(), Choice::Last).to_string(), expected);
+    }
+
+    #[test]
+    fn a_seed_without_all_tasks_is_not_in_the_mean_and_what_is_missing_is_a_dash() {
+        let mut study = study();
+        study.runs.retain(|run| (run.task.as_str(), run.method.as_str(), run.seed) != ("Cl-Rw", "hda", 3));
+        study.runs.push(run("Cl-Rw", "source-only", 1, f64::NAN));
+        study.runs.push(run("Ar-Cl", "source-only", 1, 40.0));
+        let table = accuracy_table(&study, Choice::Last);
+        assert_eq!(table.rows()[0][1..], ["40.0", "54.0 ± 2.0", "56.0 ± 3.0"]);
+        assert_eq!(table.rows()[1][1..], ["–", "63.0 ± 1.4", "68.0 ± 3.0"]);
+        assert_eq!(table.rows()[2][1..], ["–", "58.0 ± 1.4", "62.0 ± 3.0"]);
+        assert_eq!(methods(&study), ["source-only", "hda", "hda+toalign"]);
+    }
+
+    #[test]
+    fn what_a_rule_loses_against_the_oracle_is_told() {
+        let study =
+            Study { runs: vec![run_of_tests(&[(60.0, 0.5, 2.0), (70.0, 0.4, 2.5), (65.0, 0.3, 2.1)])] };
+        let expected = ["HDA", "65.0 (-5.0)", "70.0", "65.0 (-5.0)", "70.0 (+0.0)"];
+        assert_eq!(choice_table(&study).rows(), [expected]);
+        assert_eq!(choice_table(&super::super::made_up::study()).rows()[0][3..], ["–", "–"]);
+    }
+
+    #[test]
+    fn ours_stand_beside_the_published_with_a_warning() {
+        let table = beside_published(&study(), &published().unwrap());
+        assert_eq!(table.rows().len(), 4);
+        assert_eq!(
+            table.rows()[1],
+            ["HDA+ToAlign", "62.0 ± 3.0", "62.0 ± 3.0", "71.85", "slides-paper-column"]
+        );
+        assert_eq!(table.rows()[3], ["", "", "", "72.0", "literature"]);
+        assert!(data_note("mini").contains("NOT comparable"));
+        assert!(data_note("office_home").contains("only if the data 'office_home' are"));
+        assert_eq!((signed(-0.01), signed(1.25)), ("+0.0".into(), "+1.2".into()));
+    }
+}

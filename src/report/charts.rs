@@ -1,0 +1,128 @@
+//! The charts of a comparison.
+
+use super::accuracy::{means_by_seed, methods, on_task, scores};
+use super::classes::{ClassGain, ConfusionMatrix, extremes, spaced};
+use super::gains::baseline_of;
+use super::selection::Choice;
+use crate::draw::HeatMap;
+use crate::draw::style::{Colour, display_name};
+use crate::draw::{Bar, Bars, Chart, GroupedBars, Size};
+use crate::report::statistics::{deviation, mean};
+use crate::runs::study::Study;
+
+/// Most classes that a heat map has room for.
+pub const CLASSES: usize = 12;
+
+/// A gain and a loss; apart for every eye, and told by the side as well.
+const GAIN: Colour = [0x1F, 0x6F, 0xB4];
+const LOSS: Colour = [0xC2, 0x4A, 0x2C];
+
+/// A method beside its baseline on every task and in the mean, with the sample standard deviation over seeds, as in the
+/// figures of the paper and the slides.
+pub fn accuracy_bars(study: &Study, method: &str, baseline: &str, choice: Choice) -> GroupedBars {
+    let tasks = study.tasks();
+    let groups = tasks.iter().copied().chain((tasks.len() > 1).then_some("mean"));
+    let title = format!("{} and {}, accuracy {choice}", display_name(baseline), display_name(method));
+    let mut bars = GroupedBars::new(&title, "target accuracy (%)", groups);
+    for name in [baseline, method] {
+        let scores = scores(study, name, choice);
+        let of = |values: Vec<f64>| (mean(&values).unwrap_or(f64::NAN), deviation(&values));
+        let values: Vec<_> = tasks.iter().map(|task| of(on_task(&scores, task))).collect();
+        bars = bars.series(name, values.into_iter().chain([of(means_by_seed(&scores, &tasks))]));
+    }
+    bars
+}
+
+/// Target accuracy while training of every finished run on one task, in the colours of their methods.
+pub fn learning_curves(study: &Study, task: &str) -> Chart {
+    let mut chart = Chart::new(task, "training steps", "target accuracy (%)").narrow();
+    for method in methods(study) {
+        for run in study.of(task, method) {
+            let tests = run.records.iter().filter_map(|record| record.accuracies());
+            chart = chart.run(method, tests.map(|(step, [_, target])| (step as f64, target)));
+        }
+    }
+    chart
+}
+
+/// The confusion matrix in percent of each true class; of more than [`CLASSES`] classes only those with the most errors.
+pub fn confusion_map(matrix: &ConfusionMatrix, title: &str) -> HeatMap {
+    let shown = matrix.worst(CLASSES);
+    // Shares of all pictures of a class, also of those that were taken for a class that is not shown.
+    let place = |class: &String| matrix.classes.iter().position(|known| known == class);
+    let places: Vec<usize> = shown.classes.iter().filter_map(place).collect();
+    let percent = matrix.percent();
+    let values = places.iter().map(|&row| places.iter().map(|&column| percent[row][column]).collect());
+    let names: Vec<String> = shown.classes.iter().map(|class| spaced(class)).collect();
+    HeatMap::new(title, values.collect())
+        .rows("true class", names.clone())
+        .columns("taken for", names)
+        .decimals(0)
+}
+
+/// The classes that gain and that lose most, in percentage points of their pictures.
+pub fn class_gain_bars(gains: &[ClassGain], method: &str) -> Bars {
+    let baseline = baseline_of(method).unwrap_or("its baseline");
+    let mut bars = Bars::new(
+        &format!("{} against {}", display_name(method), display_name(baseline)),
+        "gain on the class (percentage points)",
+    );
+    bars.size = Size::Narrow;
+    bars.bars = extremes(gains, CLASSES / 2)
+        .into_iter()
+        .map(|gain| Bar {
+            label: spaced(&gain.class),
+            colour: if gain.points() < 0.0 { LOSS } else { GAIN },
+            value: gain.points(),
+            ..Bar::default()
+        })
+        .collect();
+    bars
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{run_of_tests, study};
+    use super::*;
+
+    #[test]
+    fn bars_have_the_means_of_tasks_and_of_all() {
+        let bars = accuracy_bars(&study(), "hda+toalign", "hda", Choice::Last);
+        assert_eq!(bars.groups, ["Ar-Cl", "Cl-Rw", "mean"]);
+        assert_eq!(bars.series[0].values, [(54.0, Some(2.0)), (64.0, Some(2.0)), (59.0, Some(2.0))]);
+        assert_eq!(bars.series[1].values, [(56.0, Some(3.0)), (68.0, Some(3.0)), (62.0, Some(3.0))]);
+        assert!(bars.to_svg().unwrap().contains("HDA and HDA+ToAlign, accuracy last"));
+    }
+
+    #[test]
+    fn every_run_has_its_curve_and_every_method_one_entry() {
+        let mut study = Study { runs: vec![run_of_tests(&[(60.0, 0.5, 2.0), (70.0, 0.4, 2.5)])] };
+        study.runs.push(study.runs[0].clone());
+        let chart = learning_curves(&study, "Cl-Rw");
+        assert_eq!(chart.curves.len(), 2);
+        assert_eq!(chart.curves[1].points, [(100.0, 60.0), (200.0, 70.0)]);
+        let svg = chart.to_svg().unwrap();
+        assert_eq!(svg.matches("\nHDA\n").count(), 1, "{svg}");
+    }
+
+    #[test]
+    fn many_classes_are_cut_to_the_worst() {
+        let classes: Vec<String> = (0..30).map(|class| format!("Class_{class}")).collect();
+        let counts =
+            (0..30).map(|row| (0..30).map(|column| usize::from(row == column) * (10 + row) + 1).collect());
+        let matrix = ConfusionMatrix { classes, counts: counts.collect(), runs: 1 };
+        let svg = confusion_map(&matrix, "m").to_svg().unwrap();
+        assert!(svg.contains("Class 0") && !svg.contains("Class 29"));
+        // 11 of 40 pictures: the share is that of all pictures, not of those in the map.
+        assert!(svg.contains("\n28\n"), "{svg}");
+    }
+
+    #[test]
+    fn a_gain_and_a_loss_have_their_colours() {
+        let gain = |class: &str, after| ClassGain { class: class.into(), pictures: 10, before: 5, after };
+        let bars = class_gain_bars(&[gain("Bike", 7), gain("Alarm_Clock", 2)], "hda+toalign");
+        assert_eq!((bars.bars[0].value, bars.bars[0].colour), (20.0, GAIN));
+        assert_eq!((bars.bars[1].value, bars.bars[1].label.as_str()), (-30.0, "Alarm Clock"));
+        assert_eq!(bars.bars[1].colour, LOSS);
+    }
+}

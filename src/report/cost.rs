@@ -1,0 +1,231 @@
+//! What a step costs: seconds from the runs, memory from `toalign bench`, both as ratios beside the paper's.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::accuracy::methods;
+use super::gains::baseline_of;
+use crate::draw::style::display_name;
+use crate::error::{Result, complain, file_error};
+use crate::report::statistics::median;
+use crate::report::table::{Align, Table};
+use crate::runs::study::{Study, StudyRun};
+use crate::train::record::Record;
+
+/// What a step costs in the paper: method, milliseconds, MB of GPU memory (ResNet-50, 36 + 36 pictures).
+pub const PUBLISHED: [(&str, f64, f64); 3] =
+    [("dannp", 550.0, 6660.0), ("dannp+toalign", 590.0, 6668.0), ("dannp+metaalign", 1000.0, 10004.0)];
+
+/// What runs do not record and how to measure it.
+pub const MEMORY_NOTE: &str = "\
+    Runs do not record their memory. To have its ratio, measure method and baseline, each in a process of its own, and \
+    give the lines to --bench: `toalign bench --method dannp --toalign false --json >> bench.jsonl` and \
+    `toalign bench --method dannp --json >> bench.jsonl`.";
+
+/// Median seconds per step over all runs of a method; none without a finished run.
+pub fn seconds_per_step(study: &Study, method: &str) -> Option<f64> {
+    let runs = study.runs.iter().filter(|run| run.method == method);
+    median(&runs.filter_map(seconds_of).collect::<Vec<_>>())
+}
+
+/// Median seconds per step of a finished run.
+fn seconds_of(run: &StudyRun) -> Option<f64> {
+    let seconds = run.records.iter().rev().find_map(|record| match record {
+        Record::Finish { seconds_per_step, .. } => Some(*seconds_per_step),
+        _ => None,
+    });
+    seconds.filter(|seconds| seconds.is_finite())
+}
+
+/// The median, over all pairs of runs with the same task and seed, of the ratio of their seconds per step; none without a
+/// pair. Pairs run one soon after the other, so that a machine's changing load matters less than in a ratio of medians.
+pub fn step_ratio(study: &Study, method: &str, baseline: &str) -> Option<f64> {
+    let ours = study.runs.iter().filter(|run| run.method == method);
+    let ratios = ours.filter_map(|run| {
+        let twin = study.of(&run.task, baseline).find(|twin| twin.seed == run.seed)?;
+        Some(seconds_of(run)? / seconds_of(twin)?)
+    });
+    median(&ratios.filter(|ratio| ratio.is_finite()).collect::<Vec<_>>())
+}
+
+/// Seconds per step of each method and their ratio to the baseline's ([`step_ratio`]), beside the paper's.
+pub fn cost_table(study: &Study) -> Table {
+    let mut table = Table::new([
+        ("method", Align::Left),
+        ("seconds per step", Align::Right),
+        ("ratio", Align::Right),
+        ("to", Align::Left),
+        ("paper's ms", Align::Right),
+        ("paper's ratio", Align::Right),
+    ]);
+    for method in methods(study) {
+        let baseline = baseline_of(method);
+        let seconds = seconds_per_step(study, method);
+        let times = baseline.and_then(|baseline| step_ratio(study, method, baseline));
+        let paper = |name| PUBLISHED.iter().find(|(known, ..)| *known == name).map(|(_, ms, _)| *ms);
+        table.push([
+            display_name(method).to_owned(),
+            seconds.map_or("–".into(), |seconds| format!("{seconds:.3}")),
+            ratio(times, Some(1.0)),
+            baseline.filter(|_| times.is_some()).map_or("", display_name).to_owned(),
+            paper(method).map_or(String::new(), |ms| format!("{ms:.0}")),
+            ratio(paper(method), baseline.and_then(paper)),
+        ]);
+    }
+    table
+}
+
+/// The paper's costs in a sentence.
+pub fn published_cost() -> String {
+    let [base, ours, meta] = PUBLISHED;
+    let times = |of: (&str, f64, f64)| (of.1 / base.1, of.2 / base.2);
+    format!(
+        "The paper's step (PyTorch, ResNet-50, 36 + 36 pictures): DANNP {} ms and {} MB; with ToAlign {} ms and {} MB, \
+         {:.2} and {:.3} times as much; with MetaAlign {} ms and {} MB, {:.2} and {:.2} times.",
+        base.1,
+        base.2,
+        ours.1,
+        ours.2,
+        times(ours).0,
+        times(ours).1,
+        meta.1,
+        meta.2,
+        times(meta).0,
+        times(meta).1
+    )
+}
+
+/// One line of `toalign bench --json`, as far as it is needed here.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct BenchLine {
+    /// The method's name.
+    pub method: String,
+    /// The backbone's name.
+    pub backbone: String,
+    /// Pictures of each domain in a step.
+    pub batch: usize,
+    /// Side of the pictures in pixels.
+    pub image: usize,
+    /// Where the step was computed.
+    pub device: String,
+    /// Seconds of a whole step.
+    pub seconds_per_step: f64,
+    /// Largest resident memory of the process in MB.
+    pub peak_mb: Option<f64>,
+    /// The most that tensors took on the GPU in MB.
+    pub device_peak_mb: Option<f64>,
+}
+
+impl BenchLine {
+    /// Memory of the device that computes, in MB.
+    pub fn memory(&self) -> Option<f64> {
+        self.device_peak_mb.or(self.peak_mb)
+    }
+
+    fn same_setting(&self, other: &Self) -> bool {
+        let of = |line: &Self| (line.backbone.clone(), line.batch, line.image, line.device.clone());
+        of(self) == of(other)
+    }
+}
+
+/// Reads the lines of `toalign bench --json` in a file.
+///
+/// # Errors
+/// If it cannot be read, holds none, or a line is none.
+pub fn read_bench(file: &Path) -> Result<Vec<BenchLine>> {
+    let text = std::fs::read_to_string(file).map_err(|error| file_error("read", file, error))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let read = |(index, line): (usize, &str)| -> Result<BenchLine> {
+        Ok(serde_json::from_str(line).map_err(|error| {
+            complain("a line of `toalign bench --json`", error.to_string())
+                .at_line(file, index + 1)
+                .advice("make the file with `toalign bench --json >> FILE`")
+        })?)
+    };
+    let lines: Vec<BenchLine> = lines.map(read).collect::<Result<_>>()?;
+    match lines.is_empty() {
+        true => Err(complain("lines of `toalign bench --json`", "none").at(file.display()).into()),
+        false => Ok(lines),
+    }
+}
+
+/// Seconds and memory of each measured method, and the ratio to its baseline where that was measured in the same setting.
+pub fn bench_table(lines: &[BenchLine]) -> Table {
+    let mut table = Table::new([
+        ("method", Align::Left),
+        ("setting", Align::Left),
+        ("seconds", Align::Right),
+        ("ratio", Align::Right),
+        ("MB", Align::Right),
+        ("ratio", Align::Right),
+    ]);
+    for line in lines {
+        let before = lines.iter().find(|other| {
+            Some(other.method.as_str()) == baseline_of(&line.method) && line.same_setting(other)
+        });
+        table.push([
+            display_name(&line.method).to_owned(),
+            format!("{}, {}+{}, {}², {}", line.backbone, line.batch, line.batch, line.image, line.device),
+            format!("{:.3}", line.seconds_per_step),
+            ratio(Some(line.seconds_per_step), before.map(|before| before.seconds_per_step)),
+            line.memory().map_or("–".into(), |memory| format!("{memory:.0}")),
+            ratio(line.memory(), before.and_then(BenchLine::memory)),
+        ]);
+    }
+    table
+}
+
+fn ratio(value: Option<f64>, baseline: Option<f64>) -> String {
+    match (value, baseline) {
+        (Some(value), Some(baseline)) if baseline > 0.0 => format!("{:.2}", value / baseline),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{run, study};
+    use super::*;
+
+    #[test]
+    fn seconds_stand_beside_the_paper_s() {
+        let mut study = study();
+        study.runs.push(run("Ar-Cl", "dannp", 1, 50.0));
+        study.runs.push(run("Ar-Cl", "dannp+toalign", 1, 50.0));
+        let table = cost_table(&study);
+        assert_eq!(table.rows()[0], ["DANNP", "0.200", "", "", "550", ""]);
+        assert_eq!(table.rows()[1], ["DANNP+ToAlign", "0.300", "1.50", "DANNP", "590", "1.07"]);
+        assert_eq!(table.rows()[3], ["HDA+ToAlign", "0.300", "1.50", "HDA", "", ""]);
+        assert!(
+            published_cost().contains("590 ms and 6668 MB, 1.07 and 1.001 times"),
+            "{}",
+            published_cost()
+        );
+    }
+
+    #[test]
+    fn memory_is_compared_in_the_same_setting_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bench.jsonl");
+        let line = |method: &str, batch: usize, seconds: f64, memory: f64| {
+            format!(
+                r#"{{"method":"{method}","backbone":"resnet50","batch":{batch},"image":224,"device":"cpu","seconds_per_step":{seconds},"peak_mb":{memory},"device_peak_mb":null,"threads":2}}"#
+            )
+        };
+        let lines = [
+            line("hda", 8, 2.0, 1600.0),
+            line("hda+toalign", 8, 2.2, 1680.0),
+            line("hda+toalign", 16, 5.0, 9.0),
+        ];
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let table = bench_table(&read_bench(&file).unwrap());
+        assert_eq!(table.rows()[1][2..], ["2.200", "1.10", "1680", "1.05"]);
+        assert_eq!(table.rows()[2][2..], ["5.000", "", "9", ""]);
+        std::fs::write(&file, format!("{}\n{{\"method\":", lines[0])).unwrap();
+        let message = read_bench(&file).unwrap_err().to_string();
+        assert!(message.contains("bench.jsonl:2: expected a line of `toalign bench --json`"), "{message}");
+        std::fs::write(&file, "").unwrap();
+        assert!(read_bench(&file).unwrap_err().to_string().contains("found none"));
+    }
+}

@@ -1,0 +1,263 @@
+//! What a method gains over its baseline, in pairs of runs with the same task and seed.
+//!
+//! Pairs share their seed, hence their order of pictures and initial weights as far as the methods allow; a pair takes away what
+//! makes a task or a seed easy for both. For the mean over tasks one has to say what would be drawn anew, since the
+//! interval means just that: see [`Unit`].
+
+use std::collections::BTreeMap;
+
+use super::accuracy::{Scores, means_by_seed, methods, scores, signed};
+use super::selection::Choice;
+use crate::draw::style::display_name;
+use crate::report::statistics::{Difference, holm, mean};
+use crate::report::table::{Align, Table};
+use crate::runs::study::Study;
+
+/// What a confidence interval takes as one independent observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// The mean over all tasks with one seed; seeds that lack a task are left out. The interval covers what other seeds would
+    /// give on these very tasks, and says nothing about other tasks. With 3 seeds it has 2 degrees of freedom and is wide.
+    Seed,
+    /// The mean over all seeds on one task. The interval covers what other tasks of the same kind would give. The twelve
+    /// tasks share four domains, so that they are fewer than twelve in truth and the interval is rather too narrow.
+    Task,
+    /// Every pair by itself. Pairs of one task are alike, so the interval is too narrow wherever tasks differ: to be
+    /// looked at, not to be quoted.
+    Pair,
+}
+
+/// What a method is compared with: a method with ToAlign with the same without, any other with `source-only`.
+///
+/// ```
+/// use toalign::report::gains::baseline_of;
+/// assert_eq!(baseline_of("hda+toalign"), Some("hda"));
+/// assert_eq!((baseline_of("hda"), baseline_of("source-only")), (Some("source-only"), None));
+/// ```
+pub fn baseline_of(method: &str) -> Option<&str> {
+    match method.strip_suffix("+toalign") {
+        Some(base) => Some(base),
+        None if method != "source-only" => Some("source-only"),
+        None => None,
+    }
+}
+
+/// The methods of a study whose baseline is in it too, each with it: ToAlign first.
+pub fn comparisons(study: &Study) -> Vec<(&str, &str)> {
+    let methods = methods(study);
+    let pairs = methods.iter().filter_map(|method| Some((*method, baseline_of(method)?)));
+    let mut pairs: Vec<(&str, &str)> = pairs.filter(|(_, baseline)| methods.contains(baseline)).collect();
+    pairs.sort_by_key(|(method, _)| !method.ends_with("+toalign"));
+    pairs
+}
+
+/// Accuracy of `method` minus that of `baseline`, in percentage points, of every task and seed that both have.
+pub fn paired<'a>(study: &'a Study, method: &str, baseline: &str, choice: Choice) -> Scores<'a> {
+    let (ours, theirs) = (scores(study, method, choice), scores(study, baseline, choice));
+    ours.into_iter().filter_map(|(pair, accuracy)| Some((pair, accuracy - theirs.get(&pair)?))).collect()
+}
+
+/// The mean gain over all tasks and its 95 % interval; none without a pair.
+///
+/// ```
+/// use toalign::report::gains::{Unit, gain};
+/// use toalign::report::selection::Choice;
+/// use toalign::runs::study::Study;
+/// assert_eq!(gain(&Study::default(), "hda+toalign", "hda", Choice::Last, Unit::Seed), None);
+/// ```
+pub fn gain(study: &Study, method: &str, baseline: &str, choice: Choice, unit: Unit) -> Option<Difference> {
+    let pairs = paired(study, method, baseline, choice);
+    let observations: Vec<f64> = match unit {
+        Unit::Seed => means_by_seed(&pairs, &study.tasks()),
+        Unit::Task => {
+            let mut by_task: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+            for ((task, _), difference) in &pairs {
+                by_task.entry(task).or_default().push(*difference);
+            }
+            by_task.values().filter_map(|values| mean(values)).collect()
+        }
+        Unit::Pair => pairs.into_values().collect(),
+    };
+    Difference::of(&observations)
+}
+
+/// The gain on one task and its 95 % interval over the seeds; none without a pair.
+pub fn gain_on(
+    study: &Study,
+    task: &str,
+    method: &str,
+    baseline: &str,
+    choice: Choice,
+) -> Option<Difference> {
+    let pairs = paired(study, method, baseline, choice);
+    Difference::of(&super::accuracy::on_task(&pairs, task))
+}
+
+/// Every method against its baseline, mean over all tasks: gain with its intervals over seeds and over tasks.
+pub fn gains_table(study: &Study, choice: Choice) -> Table {
+    let mut table = Table::new([
+        ("gain", Align::Left),
+        ("points", Align::Right),
+        ("95 % over seeds", Align::Right),
+        ("95 % over tasks", Align::Right),
+        ("won of pairs", Align::Right),
+        ("verdict", Align::Left),
+    ]);
+    for (method, baseline) in comparisons(study) {
+        let pairs = paired(study, method, baseline, choice);
+        let won = pairs.values().filter(|difference| **difference > 0.0).count();
+        let [seeds, tasks] = [Unit::Seed, Unit::Task].map(|unit| gain(study, method, baseline, choice, unit));
+        table.push([
+            format!("{} − {}", display_name(method), display_name(baseline)),
+            seeds.map_or("–".into(), |found| signed(found.mean)),
+            interval(seeds.as_ref()),
+            interval(tasks.as_ref()),
+            format!("{won} of {}", pairs.len()),
+            match (&seeds, pairs.is_empty()) {
+                (None, false) => "no whole seed".to_owned(),
+                _ => verdict(seeds.as_ref(), seeds.and_then(|found| found.p)).to_owned(),
+            },
+        ]);
+    }
+    table
+}
+
+/// The gain on each task, with its interval over seeds and whether it stands after Holm's correction for all tasks at once.
+pub fn gains_by_task(study: &Study, method: &str, baseline: &str, choice: Choice) -> Table {
+    let mut table = Table::new([
+        ("task", Align::Left),
+        ("points", Align::Right),
+        ("95 % over seeds", Align::Right),
+        ("seeds", Align::Right),
+        ("p", Align::Right),
+        ("p, Holm", Align::Right),
+        ("after Holm", Align::Left),
+    ]);
+    let tasks = study.tasks();
+    let gains: Vec<Option<Difference>> =
+        tasks.iter().map(|task| gain_on(study, task, method, baseline, choice)).collect();
+    let tested: Vec<f64> = gains.iter().filter_map(|gain| gain.as_ref()?.p).collect();
+    let mut corrected = holm(&tested).into_iter();
+    for (task, gain) in tasks.iter().zip(&gains) {
+        let p = gain.as_ref().and_then(|gain| gain.p);
+        let held = p.and_then(|_| corrected.next());
+        table.push([
+            (*task).to_owned(),
+            gain.as_ref().map_or("–".into(), |gain| signed(gain.mean)),
+            interval(gain.as_ref()),
+            gain.as_ref().map_or(0, |gain| gain.pairs).to_string(),
+            p.map_or(String::new(), |p| format!("{p:.3}")),
+            held.map_or(String::new(), |p| format!("{p:.3}")),
+            verdict(gain.as_ref(), held).to_owned(),
+        ]);
+    }
+    table
+}
+
+/// What the two tables above mean, one paragraph each.
+pub fn gains_notes(study: &Study) -> Vec<String> {
+    let seeds = study.seeds().len();
+    let tasks = study.tasks().len();
+    vec![
+        "Gains are of pairs with the same task and seed, in percentage points of target accuracy; intervals are \
+         Student's t, 95 %."
+            .into(),
+        format!(
+            "Verdicts are by the interval over seeds. There, one observation is the mean over all {tasks} tasks with one \
+             seed that has them all, so the interval covers other seeds on these tasks{}. Over tasks: one observation is \
+             the mean over the seeds on one task; tasks share domains, so this interval is rather too narrow.",
+            match seeds {
+                1 => "; with one seed there is none".to_owned(),
+                2 => "; with 2 seeds t has 1 degree of freedom".to_owned(),
+                _ => format!("; with {seeds} seeds t has at most {} degrees of freedom", seeds - 1),
+            }
+        ),
+        format!(
+            "Of {tasks} tasks that are tested at 5 % each, about one in twenty stands out by chance alone: a single task \
+             counts only after Holm's correction. The few verdicts on the mean are not corrected. 'Not told apart' is no \
+             proof that two methods are equal."
+        ),
+    ]
+}
+
+/// "-1.5 to +2.0"; in words where one pair allows none.
+fn interval(gain: Option<&Difference>) -> String {
+    match gain {
+        None => "–".into(),
+        Some(Difference { interval: Some((low, high)), .. }) => {
+            // Beyond the scale of accuracies no decimal matters.
+            let end = |value: f64| if value.abs() < 100.0 { signed(value) } else { format!("{value:+.0}") };
+            format!("{} to {}", end(*low), end(*high))
+        }
+        Some(_) => "none: only one".into(),
+    }
+}
+
+fn verdict(gain: Option<&Difference>, p: Option<f64>) -> &'static str {
+    match (gain, p) {
+        (None, _) => "no pairs",
+        (Some(_), None) => "cannot be told",
+        (Some(gain), Some(p)) if p < 0.05 && gain.mean > 0.0 => "better",
+        (Some(gain), Some(p)) if p < 0.05 && gain.mean < 0.0 => "worse",
+        _ => "not told apart",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{run, study};
+    use super::*;
+
+    #[test]
+    fn each_unit_has_its_own_interval() {
+        let study = study();
+        let of = |unit| gain(&study, "hda+toalign", "hda", Choice::Last, unit).unwrap();
+        // By seed 2, 3, 4; by task 2, 4; by pair 1, 2, 3, 3, 4, 5.
+        let (low, high) = of(Unit::Seed).interval.unwrap();
+        assert!((low - (3.0 - 4.302653 / 3f64.sqrt())).abs() < 1e-5 && (high + low - 6.0).abs() < 1e-9);
+        let (low, _) = of(Unit::Task).interval.unwrap();
+        assert!((low - (3.0 - 12.706205)).abs() < 1e-4, "{low}");
+        let (low, _) = of(Unit::Pair).interval.unwrap();
+        assert!((low - (3.0 - 2.570582 * (2.0f64 / 6.0).sqrt())).abs() < 1e-5, "{low}");
+        assert_eq!([Unit::Seed, Unit::Task, Unit::Pair].map(|unit| of(unit).pairs), [3, 2, 6]);
+        let table = gains_table(&study, Choice::Last);
+        let row = &table.rows()[0];
+        assert_eq!(
+            row[..],
+            ["HDA+ToAlign − HDA", "+3.0", "+0.5 to +5.5", "-9.7 to +15.7", "6 of 6", "better"]
+        );
+    }
+
+    #[test]
+    fn tasks_are_corrected_for_their_number() {
+        let table = gains_by_task(&study(), "hda+toalign", "hda", Choice::Last);
+        assert_eq!(
+            table.rows()[0][..],
+            ["Ar-Cl", "+2.0", "-0.5 to +4.5", "3", "0.074", "0.074", "not told apart"]
+        );
+        // 0.0202 alone, twice that for two tasks.
+        assert_eq!(table.rows()[1][..], ["Cl-Rw", "+4.0", "+1.5 to +6.5", "3", "0.020", "0.040", "better"]);
+    }
+
+    #[test]
+    fn only_pairs_count_and_one_seed_has_no_interval() {
+        let mut study = study();
+        study.runs.retain(|run| run.seed == 1 || run.method == "hda");
+        study.runs.push(run("Ar-Cl", "dannp", 1, 50.0));
+        let found = gain(&study, "hda+toalign", "hda", Choice::Last, Unit::Seed).unwrap();
+        assert_eq!((found.pairs, found.mean, found.interval), (1, 2.0, None));
+        let table = gains_table(&study, Choice::Last);
+        let row = &table.rows()[0];
+        assert_eq!(
+            (row[2].as_str(), row[4].as_str(), row[5].as_str()),
+            ("none: only one", "2 of 2", "cannot be told")
+        );
+        let by_task = gains_by_task(&study, "hda", "dannp", Choice::Last);
+        assert_eq!(by_task.rows()[0][1..4], ["+2.0", "none: only one", "1"]);
+        assert_eq!(by_task.rows()[1][1..], ["–", "–", "0", "", "", "no pairs"]);
+        // source-only is absent, so the baselines are alone.
+        assert_eq!(comparisons(&study), [("hda+toalign", "hda")]);
+        study.runs.retain(|run| run.seed == 1);
+        assert!(gains_notes(&study)[1].contains("with one seed there is none"));
+    }
+}

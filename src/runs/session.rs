@@ -1,0 +1,143 @@
+//! One run: its parts ready to train, trained inside its folder, and opened again.
+
+use std::path::{Path, PathBuf};
+
+use super::folder::{RunFolder, checkpoint_name, read_metrics};
+use crate::config::RunConfig;
+use crate::data::dataset::Task;
+use crate::device::DeviceChoice;
+use crate::error::{Result, complain};
+use crate::method::Method;
+use crate::model::Model;
+use crate::setup::{load_initial_weights, make_method, make_model_for, open_task};
+use crate::train::checkpoint::{Checkpoint, Header};
+use crate::train::observer::{Kept, Observer};
+use crate::train::record::Record;
+use crate::train::trainer::{Summary, Trainer};
+
+/// The parts of one run, ready to train.
+pub struct Session {
+    /// Its settings, checked; the task's name is the data set's short one.
+    pub config: RunConfig,
+    /// Its pictures.
+    pub task: Task,
+    /// What is trained.
+    pub model: Model,
+    /// How it is trained.
+    pub method: Box<dyn Method>,
+}
+
+/// How a run in its folder ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// Whether all steps had been done before, so that nothing was left to do.
+    pub was_finished: bool,
+    /// Where the run is now.
+    pub summary: Summary,
+}
+
+impl Session {
+    /// Opens the data and makes the model with its initial weights.
+    ///
+    /// # Errors
+    /// If a setting cannot be meant, the data or the weights cannot be read.
+    pub fn new(config: RunConfig) -> Result<Self> {
+        config.validate()?;
+        let task = open_task(&config)?;
+        let config = RunConfig { task: task.name.clone(), ..config };
+        let sources = task.source.pictures.parts().len();
+        let model = make_model_for(sources, &config, task.classes.len())?;
+        load_initial_weights(&model, &config)?;
+        Ok(Self { method: make_method(&config), config, task, model })
+    }
+
+    /// The loop at its start.
+    ///
+    /// # Errors
+    /// If candle cannot allocate the momentum.
+    pub fn trainer(&self) -> Result<Trainer<'_>> {
+        Trainer::new(&self.config, &self.task, &self.model, self.method.as_ref())
+    }
+
+    /// Trains inside the run's folder under `root`, from the start or from the last checkpoint.
+    ///
+    /// A run that is finished already is left as it is; its summary is returned.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`] and [`Trainer::run`].
+    pub fn run_in(&self, root: &Path, resume: bool, observers: &mut [&mut dyn Observer]) -> Result<Outcome> {
+        let mut trainer = self.trainer()?;
+        let (mut folder, checkpoint) = RunFolder::open(root, &self.config, resume)?;
+        if let Some(checkpoint) = checkpoint {
+            trainer.restore(&checkpoint)?;
+        }
+        let was_finished = trainer.progress().step >= self.config.steps;
+        let path = folder.path().to_owned();
+        let mut all: Vec<&mut dyn Observer> = vec![&mut folder];
+        for observer in observers {
+            all.push(*observer);
+        }
+        let mut summary = trainer.run(&mut all)?;
+        if was_finished {
+            let records = read_metrics(&path)?;
+            let seconds = records.iter().rev().find_map(seconds_per_step);
+            summary.seconds_per_step = seconds.unwrap_or(0.0);
+        }
+        Ok(Outcome { folder: path, was_finished, summary })
+    }
+}
+
+/// The model of a trained run, without its data.
+pub struct Trained {
+    /// What its checkpoint says about itself: settings, classes, progress.
+    pub header: Header,
+    /// With the checkpoint's weights and running statistics.
+    pub model: Model,
+    checkpoint: Checkpoint,
+}
+
+impl Trained {
+    /// The model of the run in `folder`, as its last or best checkpoint has it, on `device` (wherever it was trained).
+    ///
+    /// # Errors
+    /// If there is no such checkpoint, it is truncated or of another format, or there is no such device.
+    pub fn open(folder: &Path, kept: Kept, device: DeviceChoice) -> Result<Self> {
+        let path = folder.join(checkpoint_name(kept));
+        if !path.exists() {
+            return Err(complain("the folder of a run with a checkpoint", "none")
+                .at(path.display())
+                .advice(
+                    "name the folder that `toalign train` printed; it is DIR/<data>/<task>/<method>/<seed>",
+                )
+                .into());
+        }
+        let checkpoint = Checkpoint::load(&path)?;
+        let mut header = checkpoint.header.clone();
+        header.config.device = device;
+        header.config.validate()?;
+        // One source or several: only the discriminator differs, and its last bias says how.
+        let outputs = checkpoint.tensors.get("d_net.ad_layer3.bias").map_or(1, |bias| bias.elem_count());
+        let model = make_model_for(outputs, &header.config, header.classes.len())?;
+        checkpoint.load_into(&model.parameters())?;
+        Ok(Self { header, model, checkpoint })
+    }
+
+    /// Checks that a task has the classes that the model was trained for.
+    ///
+    /// # Errors
+    /// If they differ in number or name.
+    pub fn require_classes(&self, classes: &[String]) -> Result<()> {
+        self.checkpoint.require(&self.header.config, classes)
+    }
+}
+
+fn seconds_per_step(record: &Record) -> Option<f64> {
+    match record {
+        Record::Finish { seconds_per_step, .. } | Record::Train { seconds_per_step, .. } => {
+            Some(*seconds_per_step)
+        }
+        _ => None,
+    }
+}

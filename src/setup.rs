@@ -1,0 +1,184 @@
+//! From a configuration to the parts of a run: its pictures, its method, its model with initial weights.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device};
+
+use crate::config::{Baseline, DataSource, RunConfig, Weights};
+use crate::data::check::DomainCheck;
+use crate::data::dataset::Task;
+use crate::data::lists::Lists;
+use crate::data::picture_files::Options;
+use crate::data::thinned::thin;
+use crate::data::{folder, office_home};
+use crate::error::{Result, complain};
+use crate::method::Method;
+use crate::method::alignment::Alignment;
+use crate::method::dann::Dann;
+use crate::method::dannp::Dannp;
+use crate::method::hda::Hda;
+use crate::method::source_only::{SourceOnly, TargetBatchNormOnly};
+use crate::mini_home;
+use crate::model::resnet::BackboneKind;
+use crate::model::{Model, ModelSpec, pretrained, weights};
+
+/// The pictures of all domains.
+///
+/// # Errors
+/// If the data or a domain is absent.
+pub fn open_task(config: &RunConfig) -> Result<Task> {
+    let options = Options {
+        skip_bad_images: config.skip_bad_images,
+        background: config.background.map(|colour| colour.0),
+    };
+    let task = match &config.data {
+        DataSource::Mini => mini_home::task(&config.task, &mini_home::Options::default()),
+        DataSource::Folder(path) => folder::task(path, &config.task, &options),
+        DataSource::OfficeHome(path) => office_home::on_disk::task(path, &config.task, &options),
+        DataSource::Lists { lists, images } => listed(lists, images).task(&config.task, &options),
+    }?;
+    let source_test = match config.source_test_pictures {
+        Some(most) => thin(&task.source_test, most),
+        None => task.source_test,
+    };
+    Ok(Task { source_test, ..task })
+}
+
+/// The names of the domains of a data set.
+///
+/// # Errors
+/// If the data are absent.
+pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
+    match data {
+        DataSource::Mini => Ok(mini_home::domain_names()),
+        DataSource::Folder(path) => folder::domains(path),
+        DataSource::OfficeHome(_) => Ok(office_home::on_disk::domains()),
+        DataSource::Lists { lists, images } => listed(lists, images).domains(),
+    }
+}
+
+fn listed<'a>(folder: &'a Path, images: &'a Option<PathBuf>) -> Lists<'a> {
+    Lists { folder, images: images.as_deref() }
+}
+
+/// Counts and decodes every picture of a data set on disk, and names each file that is missing, extra or unreadable.
+///
+/// # Errors
+/// If there is no such data set, or it has no pictures on disk.
+pub fn check_data(data: &DataSource) -> Result<Vec<DomainCheck>> {
+    match data {
+        DataSource::Mini => Err(complain("pictures on disk to check", "mini, whose pictures are drawn")
+            .advice("name a data set on disk: office-home:PATH, folder:PATH or lists:DIR")
+            .into()),
+        DataSource::Folder(path) => folder::check_all(path),
+        DataSource::OfficeHome(path) => office_home::on_disk::check(path),
+        DataSource::Lists { lists, images } => listed(lists, images).check(),
+    }
+}
+
+/// The method with its settings.
+pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
+    let alignment = Alignment {
+        toalign: config.toalign,
+        entropy_conditioning: config.conditions_on_entropy(),
+        weight: config.alignment_factor(),
+        statistics_updates: config.toalign_statistics_updates,
+    };
+    match config.method {
+        Baseline::SourceOnly => Box::new(SourceOnly),
+        Baseline::TargetBnOnly => Box::new(TargetBatchNormOnly),
+        Baseline::Dann => Box::new(Dann { alignment }),
+        Baseline::Dannp => Box::new(Dannp { alignment }),
+        Baseline::Hda => Box::new(Hda { alignment }),
+    }
+}
+
+/// The model that the method needs for one source, with random initial values, on the device of the configuration.
+///
+/// # Errors
+/// If there is no such device, or no room on it.
+pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
+    make_model_for(1, config, classes)
+}
+
+/// As [`make_model`], for so many source domains.
+///
+/// # Errors
+/// If there is no such device, or no room on it.
+pub fn make_model_for(sources: usize, config: &RunConfig, classes: usize) -> Result<Model> {
+    let method = make_method(config);
+    let spec = ModelSpec {
+        backbone: config.backbone,
+        classes,
+        head: method.head(),
+        discriminator: method.discriminator_input(),
+        hidden: config.discriminator_hidden,
+        dropout: config.dropout,
+        dtype: DType::F32,
+    };
+    Model::for_sources(sources, &spec, config.seed)?.to_device(&config.device.open()?)
+}
+
+/// Sets the backbone to the weights that the run starts from.
+pub(crate) fn load_initial_weights(model: &Model, config: &RunConfig) -> Result<()> {
+    let backbone = model.backbone.parameters();
+    match (&config.weights, config.backbone) {
+        (Weights::None, _) => Ok(()),
+        (Weights::File(path), _) => weights::load_backbone(&backbone, path),
+        (Weights::Pretrained, BackboneKind::Small) => {
+            let bytes = include_bytes!("model/small.safetensors");
+            let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+            let place = Path::new("the built-in weights");
+            weights::load(&backbone, &tensors.into_iter().collect(), place)
+        }
+        (Weights::Pretrained, other) => match pretrained::find(other) {
+            Some(path) => weights::load_backbone(&backbone, &path),
+            None => Err(complain(
+                format!("a file with pretrained weights of {other}"),
+                "none in the cache of the hub, and only those of small built in",
+            )
+            .at("weights (--weights)")
+            .advice(format!(
+                "toalign data fetch weights --backbone {other}, or --weights FILE with torchvision's {other} \
+                 (.safetensors or .pth), or --weights none for random values"
+            ))
+            .into()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_and_the_method_agree_on_its_name() {
+        for (method, toalign, name) in [
+            (Baseline::SourceOnly, false, "source-only"),
+            (Baseline::TargetBnOnly, false, "target-bn-only"),
+            (Baseline::Dann, true, "dann+toalign"),
+            (Baseline::Dannp, false, "dannp"),
+            (Baseline::Hda, true, "hda+toalign"),
+        ] {
+            let config = RunConfig { method, toalign, ..RunConfig::mini() };
+            assert_eq!(config.method_name(), name);
+            assert_eq!(make_method(&config).name(), name);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_every_method_the_same_start() {
+        let values = |method| {
+            let config = RunConfig { method, weights: Weights::None, ..RunConfig::mini() };
+            let parameters = make_model(&config, 12).unwrap().parameters();
+            let named = parameters.into_iter().filter(|parameter| {
+                ["base_net.conv1.weight", "base_net.fc.bias"].contains(&parameter.name.as_str())
+            });
+            named
+                .map(|parameter| parameter.value.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(values(Baseline::SourceOnly), values(Baseline::Hda));
+        assert_eq!(values(Baseline::SourceOnly).len(), 2);
+    }
+}
