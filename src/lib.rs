@@ -4,6 +4,8 @@
 pub mod bench;
 pub mod config;
 pub mod cpu;
+#[cfg(feature = "cudnn")]
+mod cuda;
 pub mod data;
 pub mod device;
 pub mod draw;

@@ -116,7 +116,9 @@ pub fn make_model_for(sources: usize, config: &RunConfig, classes: usize) -> Res
         dropout: config.dropout,
         dtype: DType::F32,
     };
-    Model::for_sources(sources, &spec, config.seed)?.to_device(&config.device.open()?)
+    let device = config.device.open()?;
+    config.precision.check(&device)?;
+    Ok(Model::for_sources(sources, &spec, config.seed)?.to_device(&device)?.with_precision(config.precision))
 }
 
 /// Sets the backbone to the weights that the run starts from.

@@ -9,4 +9,5 @@ pub mod observer;
 pub mod pretrain;
 pub mod progress;
 pub mod record;
+pub mod step;
 pub mod trainer;

@@ -8,13 +8,13 @@ use candle_core::DType;
 
 use super::evaluate::evaluate;
 use super::observer::{Observer, StepReport};
-use super::trainer::finite_values;
+use super::step;
 use crate::data::batches::BatchLoader;
 use crate::data::transform::Transform;
 use crate::device::DeviceChoice;
 use crate::error::Result;
+use crate::method::StepInput;
 use crate::method::source_only::SourceOnly;
-use crate::method::{Method, StepInput};
 use crate::mini_home::{Split, pretraining};
 use crate::model::resnet::BackboneKind;
 use crate::model::weights::{in_half_precision, named, to_bytes};
@@ -100,26 +100,25 @@ impl Pretraining {
             "pretraining",
             0,
             self.workers,
+            model.device(),
         )?;
         let steps = batches.batches_per_epoch() * self.epochs;
-        for step in 0..steps {
+        for number in 0..steps {
             let start = Instant::now();
-            let batch = batches.next()?.to_device(model.device())?;
+            let batch = batches.next()?;
             let input = StepInput {
                 source_images: &batch.images,
                 source_labels: &batch.labels,
                 target_images: None,
                 reversal_coefficient: 0.0,
                 seed: self.seed,
-                step,
+                step: number,
             };
-            let losses = SourceOnly.losses(&model, &input)?;
-            let values = finite_values(&losses, step)?;
-            let rate = self.learning_rate * half_cosine(step as f64 / steps as f64);
+            let rate = self.learning_rate * half_cosine(number as f64 / steps as f64);
             let rates = GroupRates { backbone: rate, head: rate, discriminator: rate };
-            optimiser.step(&losses.total.backward()?, &rates)?;
+            let values = step::step(&model, &SourceOnly, &mut optimiser, &input, &rates, |_| Ok(()))?;
             let report = StepReport {
-                step: step + 1,
+                step: number + 1,
                 steps,
                 losses: values,
                 learning_rate: rate,

@@ -1,9 +1,6 @@
 //! The loop: batches in, one step of SGD, now and then a test. It knows no method's name.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
-
-use candle_core::{DType, Tensor};
 
 use super::checkpoint::{Checkpoint, Header};
 use super::evaluate::evaluate;
@@ -11,12 +8,13 @@ use super::label_free::LabelFree;
 use super::observer::{Kept, Observer, StepReport, TestReport};
 use super::progress::{Best, Progress, median};
 use super::record::Record;
+use super::step;
 use crate::config::RunConfig;
 use crate::config::transform;
 use crate::data::batches::BatchLoader;
 use crate::data::dataset::{Domain, Task};
-use crate::error::{Error, Result};
-use crate::method::{Losses, Method, StepInput};
+use crate::error::Result;
+use crate::method::{Method, StepInput};
 use crate::model::Model;
 use crate::nn::schedule::{inverse_decay, reversal_coefficient};
 use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
@@ -156,36 +154,28 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, loaders: &mut Loaders) -> Result<StepReport> {
         let start = Instant::now();
         let config = self.config;
-        let step = self.progress.step;
-        let progress = step as f64 / config.steps as f64;
+        let number = self.progress.step;
+        let progress = number as f64 / config.steps as f64;
         let coefficient = reversal_coefficient(progress, config.reversal_gamma);
         let rate = config.learning_rate
             * inverse_decay(progress, config.learning_rate_gamma, config.learning_rate_power);
 
-        let device = self.model.device();
-        let source = loaders.source.next()?.to_device(device)?;
-        let target = match &mut loaders.target {
-            Some(loader) => Some(loader.next()?.to_device(device)?),
-            None => None,
+        let source = loaders.source.next()?;
+        let target = loaders.target.as_mut().map(BatchLoader::next).transpose()?;
+        let input = StepInput {
+            source_images: &source.images,
+            source_labels: &source.labels,
+            target_images: target.as_ref().map(|batch| &batch.images),
+            reversal_coefficient: coefficient,
+            seed: config.seed,
+            step: number,
         };
-        let losses = self.method.losses(
-            self.model,
-            &StepInput {
-                source_images: &source.images,
-                source_labels: &source.labels,
-                target_images: target.as_ref().map(|batch| &batch.images),
-                reversal_coefficient: coefficient,
-                seed: config.seed,
-                step,
-            },
-        )?;
-        let values = finite_values(&losses, step)?;
         let rates = GroupRates {
             backbone: rate,
             head: rate * config.head_multiplier,
             discriminator: rate * config.discriminator_multiplier,
         };
-        self.optimiser.step(&losses.total.backward()?, &rates)?;
+        let values = step::step(self.model, self.method, &mut self.optimiser, &input, &rates, |_| Ok(()))?;
 
         self.progress.step += 1;
         self.progress.window.add(&values);
@@ -246,6 +236,7 @@ impl<'a> Trainer<'a> {
                 stream,
                 self.progress.step,
                 config.workers,
+                self.model.device(),
             )
         };
         let uses_target = self.method.uses_target();
@@ -290,22 +281,4 @@ impl<'a> Trainer<'a> {
             seconds_per_step: median(&self.step_seconds),
         }
     }
-}
-
-/// Every loss as a number; the parts come first, so that a message names the one that went wrong.
-pub(super) fn finite_values(losses: &Losses, step: usize) -> Result<BTreeMap<String, f64>> {
-    let total = ("total", losses.total.clone());
-    let mut values = BTreeMap::new();
-    for (name, loss) in losses.parts.iter().chain([&total]) {
-        let value = number(loss)?;
-        if !value.is_finite() {
-            return Err(Error::NotFinite { loss: (*name).to_owned(), value, step });
-        }
-        values.insert((*name).to_owned(), value);
-    }
-    Ok(values)
-}
-
-fn number(scalar: &Tensor) -> Result<f64> {
-    Ok(scalar.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }

@@ -1,0 +1,62 @@
+//! One training step, the same for a run, for pretraining and for the benchmark.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Tensor};
+
+use crate::error::{Error, Result};
+use crate::method::{Losses, Method, StepInput};
+use crate::model::Model;
+use crate::nn::sgd::{GroupRates, Sgd};
+
+/// What of a step has just been handed to the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The losses.
+    Forward,
+    /// Their gradients.
+    Backward,
+    /// The step of SGD.
+    Optimiser,
+}
+
+/// The losses of a batch, their gradients, one step of SGD; every loss as a number. `done` hears of each part.
+///
+/// # Errors
+/// If a shape does not fit, `done` fails, or a loss is not finite; then no weight has moved.
+pub fn step(
+    model: &Model,
+    method: &dyn Method,
+    optimiser: &mut Sgd,
+    input: &StepInput,
+    rates: &GroupRates,
+    mut done: impl FnMut(Part) -> Result<()>,
+) -> Result<BTreeMap<String, f64>> {
+    let losses = method.losses(model, input)?;
+    done(Part::Forward)?;
+    let gradients = losses.total.backward()?;
+    done(Part::Backward)?;
+    // Only now: to read a number is to wait for the GPU, which has the backward pass to do meanwhile.
+    let values = finite_values(&losses, input.step)?;
+    optimiser.step(&gradients, rates)?;
+    done(Part::Optimiser)?;
+    Ok(values)
+}
+
+/// Every loss as a number; the parts come first, so that a message names the one that went wrong.
+fn finite_values(losses: &Losses, step: usize) -> Result<BTreeMap<String, f64>> {
+    let total = ("total", losses.total.clone());
+    let mut values = BTreeMap::new();
+    for (name, loss) in losses.parts.iter().chain([&total]) {
+        let value = number(loss)?;
+        if !value.is_finite() {
+            return Err(Error::NotFinite { loss: (*name).to_owned(), value, step });
+        }
+        values.insert((*name).to_owned(), value);
+    }
+    Ok(values)
+}
+
+fn number(scalar: &Tensor) -> Result<f64> {
+    Ok(scalar.to_dtype(DType::F64)?.to_scalar::<f64>()?)
+}
