@@ -16,10 +16,11 @@ use crate::data::office_home;
 use crate::device::memory;
 use crate::error::{Result, complain};
 use crate::method::{Method, StepInput};
-use crate::model::{Model, ModelSpec};
+use crate::model::Model;
 use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
 use crate::random::generator;
-use crate::setup::{make_method, open_task};
+use crate::setup::{make_method, make_model, open_task};
+use crate::train;
 use crate::train::progress::median;
 
 /// Steps of one Office-Home task in the published setting.
@@ -112,23 +113,14 @@ impl Bench {
                 .into());
         }
         let method = make_method(config);
-        let spec = ModelSpec {
-            backbone: config.backbone,
-            classes: self.classes,
-            head: method.head(),
-            discriminator: method.discriminator_input(),
-            hidden: config.discriminator_hidden,
-            dropout: config.dropout,
-            dtype: DType::F32,
-        };
-        let model = Model::new(&spec, config.seed)?.to_device(&device)?;
+        let model = make_model(config, self.classes, 1)?;
         let settings = SgdSettings {
             momentum: config.momentum,
             nesterov: config.nesterov,
             weight_decay: config.weight_decay,
         };
         let mut optimiser = Sgd::new(model.parameters(), settings)?;
-        let mut batches = Batches::new(self, method.as_ref(), &device)?;
+        let mut batches = Batches::new(self, &device)?;
         memory::restart_peak(&device);
         self.step(&model, method.as_ref(), &mut optimiser, &mut batches, 0)?;
         profile::restart(self.profile);
@@ -141,12 +133,12 @@ impl Bench {
         profile::restart(false);
         let part = |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
         let seconds_per_step = part(|times| times.data + times.forward + times.backward + times.optimiser);
-        let domains = if method.uses_target() { 2 } else { 1 };
+        let domains = if config.method.uses_target() { 2 } else { 1 };
         let pictures = (domains * config.batch_size) as f64;
         let side = config.crop;
         Ok(Measurement {
             backbone: config.backbone.name().to_owned(),
-            method: method.name(),
+            method: config.method_name(),
             batch: config.batch_size,
             image: side,
             device: crate::device::name(&device),
@@ -189,17 +181,17 @@ impl Bench {
             seed: self.config.seed,
             step,
         };
-        let losses = method.losses(model, &input)?;
-        model.device().synchronize()?;
-        let forward = start.elapsed();
-        let gradients = losses.total.backward()?;
-        model.device().synchronize()?;
-        let backward = start.elapsed();
         let rate = self.config.learning_rate;
         let rates = GroupRates { backbone: rate, head: 10.0 * rate, discriminator: 10.0 * rate };
-        optimiser.step(&gradients, &rates)?;
-        model.device().synchronize()?;
-        let end = start.elapsed();
+        let mut ends = Vec::new();
+        train::step(method, model, optimiser, &input, &rates, &mut |_part| {
+            model.device().synchronize()?;
+            ends.push(start.elapsed());
+            Ok(())
+        })?;
+        let [forward, backward, end] = ends[..] else {
+            return Err(complain("a step of three parts", ends.len().to_string()).into());
+        };
         Ok(StepTimes {
             data: data.as_secs_f64(),
             forward: (forward - data).as_secs_f64(),
@@ -240,7 +232,7 @@ enum Batches {
 }
 
 impl Batches {
-    fn new(bench: &Bench, method: &dyn Method, device: &Device) -> Result<Self> {
+    fn new(bench: &Bench, device: &Device) -> Result<Self> {
         let config = &bench.config;
         if !bench.read_data {
             let labels: Vec<u32> = (0..config.batch_size).map(|i| (i % bench.classes) as u32).collect();
@@ -256,7 +248,7 @@ impl Batches {
             BatchLoader::new(domain, transform(config), config.batch_size, config.seed, stream, 0, workers)
         };
         // A method without a target still measures with one loader only.
-        let target = if method.uses_target() { task.target } else { task.source.clone() };
+        let target = if config.method.uses_target() { task.target } else { task.source.clone() };
         Ok(Self::Read { source: load(task.source, "source")?, target: load(target, "target")? })
     }
 

@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use image::RgbImage;
 
-use crate::config::transform;
-use crate::config::{Baseline, RunConfig};
+use crate::config::{RunConfig, transform};
 use crate::data::dataset::Domain;
 use crate::draw::style::display_name;
 use crate::error::Result;
@@ -15,15 +14,9 @@ use crate::report::study::{Explanation, MethodRun, Panel, SampleStrip, Study};
 use crate::runs::session::Session;
 use crate::train::observer::{Observer, Recorder};
 
-/// The methods, in the order of the table: baseline and ToAlign.
-pub const METHODS: [(Baseline, bool); 6] = [
-    (Baseline::SourceOnly, false),
-    (Baseline::TargetBnOnly, false),
-    (Baseline::Dannp, false),
-    (Baseline::Dannp, true),
-    (Baseline::Hda, false),
-    (Baseline::Hda, true),
-];
+/// The methods, in the order of the table; those of a sweep too, unless it names others.
+pub const METHODS: [&str; 6] =
+    ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
 
 /// The methods whose heat maps are compared.
 const EXPLAINED: [&str; 3] = ["source-only", "dannp+toalign", "hda+toalign"];
@@ -35,8 +28,11 @@ const EXPLANATIONS: usize = 6;
 const SCALE: u32 = 4;
 
 /// The settings of the six runs.
-pub fn configs(base: &RunConfig) -> Vec<RunConfig> {
-    METHODS.iter().map(|&(method, toalign)| RunConfig { method, toalign, ..base.clone() }).collect()
+///
+/// # Errors
+/// If a method is not in the table of methods.
+pub fn configs(base: &RunConfig) -> Result<Vec<RunConfig>> {
+    METHODS.iter().map(|name| base.with_method_name(name)).collect()
 }
 
 /// Trains the six methods one after the other and gathers what the report shows.
@@ -47,7 +43,7 @@ pub fn run(base: &RunConfig, observer: &mut dyn Observer) -> Result<Study> {
     let start = Instant::now();
     let mut study = Study::default();
     let mut explained = Vec::new();
-    for config in configs(base) {
+    for config in configs(base)? {
         let session = Session::new(config)?;
         let name = session.config.method_name();
         let mut records = Recorder::default();
@@ -200,10 +196,9 @@ mod tests {
     #[test]
     fn the_six_runs_differ_in_the_method_alone() {
         let base = RunConfig::mini();
-        let configs = configs(&base);
+        let configs = configs(&base).unwrap();
         let names: Vec<String> = configs.iter().map(RunConfig::method_name).collect();
-        let expected = ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
-        assert_eq!(names, expected);
+        assert_eq!(names, METHODS);
         for config in configs {
             config.validate().unwrap();
             for (key, _, _) in base.differences(&config).unwrap() {

@@ -11,7 +11,7 @@ use std::process::Stdio;
 
 use same::assert_same_run;
 use tempfile::TempDir;
-use toalign::config::{Baseline, DataSource, RunConfig, Weights};
+use toalign::config::{DataSource, RunConfig, Weights};
 use toalign::runs::folder::read_metrics;
 use toalign::runs::session::Session;
 use toalign::runs::study::read_study;
@@ -57,7 +57,7 @@ fn first(folder: &Path) -> RunConfig {
     RunConfig {
         data: DataSource::Folder(folder.join("toy3x5")),
         task: "Ar-Re".into(),
-        method: Baseline::SourceOnly,
+        method: "source-only".parse().unwrap(),
         weights: Weights::None,
         seed: 1,
         batch_size: 4,

@@ -14,7 +14,7 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor, Var};
 use common::{cases, values};
 use golden::{as_f64, run_cam_case, run_step_case, tolerance};
-use toalign::config::{Baseline, DataSource, DeviceChoice, RunConfig, Weights};
+use toalign::config::{DataSource, DeviceChoice, RunConfig, Weights};
 use toalign::device::memory;
 use toalign::nn::batch_norm::{BatchNorm, Mode, Then};
 use toalign::nn::conv::conv2d;
@@ -148,7 +148,7 @@ fn config(data: &Path, device: DeviceChoice) -> RunConfig {
     RunConfig {
         data: DataSource::Folder(data.to_owned()),
         task: "Ar-Re".into(),
-        method: Baseline::Hda,
+        method: "hda".parse().unwrap(),
         toalign: true,
         weights: Weights::None,
         steps: 6,

@@ -49,11 +49,12 @@ fn model(sources: usize) -> Model {
         classes: 3,
         head: HeadKind::Linear,
         discriminator: Some(DiscriminatorInput::Probabilities),
+        sources,
         hidden: 4,
         dropout: 0.0,
         dtype: DType::F64,
     };
-    let model = Model::for_sources(sources, &spec, 1).unwrap();
+    let model = Model::new(&spec, 1).unwrap();
     for (number, parameter) in model.discriminator().unwrap().parameters().iter().enumerate() {
         parameter.value.set(&wave(parameter.value.dims(), 10.0 * number as f64)).unwrap();
     }
@@ -397,13 +398,13 @@ fn a_run_from_two_sources_resumes_to_the_bit() {
 
 /// The same run as [`train`]'s, stopped after its second step.
 fn stop_after_two_steps(root: &Path, run: &Path, place: &Path) {
-    use toalign::config::{Baseline, DataSource, Weights};
+    use toalign::config::{DataSource, Weights};
     use toalign::runs::session::Session;
     use toalign::train::observer::StopAfter;
     let config = RunConfig {
         data: DataSource::Folder(root.to_owned()),
         task: "Ar+Ph-Re".into(),
-        method: Baseline::Hda,
+        method: "hda".parse().unwrap(),
         toalign: true,
         steps: 4,
         test_every: 2,

@@ -10,6 +10,7 @@ use toalign::Result;
 use toalign::config::{Overlay, Preset, RunConfig};
 use toalign::error::complain;
 use toalign::files::write_atomically;
+use toalign::main_job::METHODS;
 use toalign::runs::slurm::{Requests, script_of_this_command};
 use toalign::runs::study::keep;
 use toalign::runs::sweep::{Ended, Overview, Plan};
@@ -34,11 +35,7 @@ pub struct Sweep {
     #[arg(long, value_delimiter = ',', default_value = "all")]
     tasks: Vec<String>,
     /// Methods such as `hda+toalign`, separated by commas.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "source-only,target-bn-only,dannp,dannp+toalign,hda,hda+toalign"
-    )]
+    #[arg(long, value_delimiter = ',', default_values = METHODS)]
     methods: Vec<String>,
     /// Seeds, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]

@@ -1,7 +1,8 @@
 //! The check at the door: after it, no setting has to be doubted again.
 
-use super::{Baseline, RunConfig};
+use super::RunConfig;
 use crate::error::{Result, complain};
+use crate::method::table;
 
 impl RunConfig {
     /// Checks every setting that can be wrong by itself.
@@ -73,8 +74,12 @@ impl RunConfig {
             "false where momentum is 0",
             self.nesterov,
         )?;
-        let aligns = !matches!(self.method, Baseline::SourceOnly | Baseline::TargetBnOnly);
-        require(aligns || !self.toalign, "toalign", "a method that aligns (dann, dannp or hda)", self.method)
+        let fine = self.method.with_toalign.is_some() || !self.toalign;
+        let aligning = table::all().into_iter().filter(|entry| entry.with_toalign.is_some());
+        let keys: Vec<&str> = aligning.map(|entry| entry.key).collect();
+        let (last, others) = keys.split_last().unwrap_or((&"none", &[]));
+        let expected = format!("a method that aligns ({} or {last})", others.join(", "));
+        require(fine, "toalign", &expected, self.method)
     }
 }
 

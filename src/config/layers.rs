@@ -225,7 +225,7 @@ mod tests {
             learning_rate: 1.0,
             toalign: true,
             flip: false,
-            method: crate::config::Baseline::Dannp,
+            method: "dannp".parse().unwrap(),
             ..RunConfig::mini()
         };
         assert_eq!(config, expected);

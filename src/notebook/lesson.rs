@@ -204,10 +204,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::config::Baseline;
     use crate::error::complain;
     use crate::method::{Losses, StepInput};
-    use crate::model::{DiscriminatorInput, HeadKind};
     use crate::setup::make_method;
 
     fn training() -> Training {
@@ -216,7 +214,7 @@ mod tests {
             test_every: 5,
             log_every: 2,
             batch_size: 4,
-            method: Baseline::Hda,
+            method: "hda".parse().unwrap(),
             toalign: true,
             discriminator_hidden: 16,
             ..RunConfig::mini()
@@ -252,18 +250,6 @@ mod tests {
     }
 
     impl Method for FailsOnce {
-        fn name(&self) -> String {
-            self.inner.name()
-        }
-        fn uses_target(&self) -> bool {
-            self.inner.uses_target()
-        }
-        fn head(&self) -> HeadKind {
-            self.inner.head()
-        }
-        fn discriminator_input(&self) -> Option<DiscriminatorInput> {
-            self.inner.discriminator_input()
-        }
         fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
             if input.step == 3 && !self.failed.swap(true, Ordering::Relaxed) {
                 return Err(complain("a third step", "a failure").into());

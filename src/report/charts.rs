@@ -2,11 +2,11 @@
 
 use super::accuracy::{means_by_seed, methods, on_task, scores};
 use super::classes::{ClassGain, ConfusionMatrix, extremes, spaced};
-use super::gains::baseline_of;
 use super::selection::Choice;
 use crate::draw::HeatMap;
 use crate::draw::style::{Colour, display_name};
 use crate::draw::{Bar, Bars, Chart, GroupedBars, Size};
+use crate::method::table::baseline_of;
 use crate::report::statistics::{deviation, mean};
 use crate::runs::study::Study;
 

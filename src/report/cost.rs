@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::accuracy::methods;
-use super::gains::baseline_of;
 use crate::draw::style::display_name;
 use crate::error::{Result, complain, file_error};
+use crate::method::table::baseline_of;
 use crate::report::statistics::median;
 use crate::report::table::{Align, Table};
 use crate::runs::study::{Study, StudyRun};

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::accuracy::{Scores, means_by_seed, methods, scores, signed};
 use super::selection::Choice;
 use crate::draw::style::display_name;
+use crate::method::table::{baseline_of, split};
 use crate::report::statistics::{Difference, holm, mean};
 use crate::report::table::{Align, Table};
 use crate::runs::study::Study;
@@ -27,27 +28,12 @@ pub enum Unit {
     Pair,
 }
 
-/// What a method is compared with: a method with ToAlign with the same without, any other with `source-only`.
-///
-/// ```
-/// use toalign::report::gains::baseline_of;
-/// assert_eq!(baseline_of("hda+toalign"), Some("hda"));
-/// assert_eq!((baseline_of("hda"), baseline_of("source-only")), (Some("source-only"), None));
-/// ```
-pub fn baseline_of(method: &str) -> Option<&str> {
-    match method.strip_suffix("+toalign") {
-        Some(base) => Some(base),
-        None if method != "source-only" => Some("source-only"),
-        None => None,
-    }
-}
-
 /// The methods of a study whose baseline is in it too, each with it: ToAlign first.
 pub fn comparisons(study: &Study) -> Vec<(&str, &str)> {
     let methods = methods(study);
     let pairs = methods.iter().filter_map(|method| Some((*method, baseline_of(method)?)));
     let mut pairs: Vec<(&str, &str)> = pairs.filter(|(_, baseline)| methods.contains(baseline)).collect();
-    pairs.sort_by_key(|(method, _)| !method.ends_with("+toalign"));
+    pairs.sort_by_key(|(method, _)| !split(method).1);
     pairs
 }
 

@@ -15,6 +15,7 @@ use crate::draw::picture::svg_uri;
 use crate::draw::style::display_name;
 use crate::error::{Result, complain};
 use crate::files::write_atomically;
+use crate::method::table::split;
 use crate::report::published::{published, published_notes, published_table};
 use crate::report::table::Table;
 use crate::runs::find::FoundRuns;
@@ -123,7 +124,7 @@ struct Confusion {
 }
 
 fn toalign_pairs(study: &Study) -> impl Iterator<Item = (&str, &str)> {
-    comparisons(study).into_iter().filter(|(method, _)| method.ends_with("+toalign"))
+    comparisons(study).into_iter().filter(|(method, _)| split(method).1)
 }
 
 fn pair(study: &Study, method: &str, baseline: &str, choice: Choice) -> Result<Pair> {

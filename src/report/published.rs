@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::table::{Align, Table};
 use crate::error::{Result, complain};
+use crate::method::table;
 
 /// The twelve tasks in the order of the list's columns.
 pub const TASKS: [&str; 12] = [
@@ -29,19 +30,11 @@ pub struct Published {
 
 impl Published {
     /// Our name of the same method, such as `hda+toalign`, if we have it.
-    ///
-    /// The literature copies a source-only row of 2017 under the name of its backbone; tllib calls it ERM.
-    pub fn our_name(&self) -> Option<&'static str> {
+    pub fn our_name(&self) -> Option<String> {
         let name = self.method.to_lowercase();
-        match name.split(" (").next().unwrap_or_default() {
-            "resnet-50" | "erm" => Some("source-only"),
-            "dann" => Some("dann"),
-            "dannp" => Some("dannp"),
-            "dannp+toalign" => Some("dannp+toalign"),
-            "hda" => Some("hda"),
-            "hda+toalign" => Some("hda+toalign"),
-            _ => None,
-        }
+        let (theirs, toalign) = table::split(name.split(" (").next().unwrap_or_default());
+        let entry = table::all().into_iter().find(|entry| entry.published_as.contains(&theirs))?;
+        Some(entry.name(toalign))
     }
 
     /// The mean of the published tasks; none if a task is blank.
@@ -136,7 +129,7 @@ pub fn disagreements(rows: &[Published]) -> Vec<String> {
     for (place, one) in rows.iter().enumerate() {
         for other in &rows[place + 1..] {
             let same = one.method == other.method
-                || one.our_name().is_some_and(|name| other.our_name() == Some(name));
+                || (one.our_name().is_some() && one.our_name() == other.our_name());
             if !same {
                 continue;
             }

@@ -4,10 +4,8 @@ use image::RgbImage;
 
 use super::table::{Align, Table};
 use crate::draw::style::display_name;
+use crate::method::table::SOURCE_ONLY;
 use crate::train::record::Record;
-
-/// The method that all gains are measured against.
-pub const BASELINE: &str = "source-only";
 
 /// What the columns of [`results_table`] mean.
 pub const RESULTS_NOTE: &str = "\
@@ -98,7 +96,7 @@ pub struct Panel {
 ///
 /// The gain is blank for source-only itself and if there is no such run. Print [`RESULTS_NOTE`] below it.
 pub fn results_table(runs: &[MethodRun]) -> Table {
-    let baseline = runs.iter().find(|run| run.name == BASELINE);
+    let baseline = runs.iter().find(|run| run.name == SOURCE_ONLY);
     let mut table = Table::new([
         ("method", Align::Left),
         ("last %", Align::Right),
@@ -108,7 +106,7 @@ pub fn results_table(runs: &[MethodRun]) -> Table {
     ]);
     for run in runs {
         let gain = match baseline {
-            Some(baseline) if run.name != BASELINE => {
+            Some(baseline) if run.name != SOURCE_ONLY => {
                 number(run.last - baseline.last, |gain| format!("{gain:+.1}"))
             }
             _ => String::new(),

@@ -9,7 +9,7 @@ use crate::device::DeviceChoice;
 use crate::error::{Result, complain};
 use crate::method::Method;
 use crate::model::Model;
-use crate::setup::{load_initial_weights, make_method, make_model_for, open_task};
+use crate::setup::{load_initial_weights, make_method, make_model, open_task};
 use crate::train::checkpoint::{Checkpoint, Header};
 use crate::train::observer::{Kept, Observer};
 use crate::train::record::Record;
@@ -48,7 +48,7 @@ impl Session {
         let task = open_task(&config)?;
         let config = RunConfig { task: task.name.clone(), ..config };
         let sources = task.source.pictures.parts().len();
-        let model = make_model_for(sources, &config, task.classes.len())?;
+        let model = make_model(&config, task.classes.len(), sources)?;
         load_initial_weights(&model, &config)?;
         Ok(Self { method: make_method(&config), config, task, model })
     }
@@ -118,8 +118,8 @@ impl Trained {
         header.config.device = device;
         header.config.validate()?;
         // One source or several: only the discriminator differs, and its last bias says how.
-        let outputs = checkpoint.tensors.get("d_net.ad_layer3.bias").map_or(1, |bias| bias.elem_count());
-        let model = make_model_for(outputs, &header.config, header.classes.len())?;
+        let sources = checkpoint.tensors.get("d_net.ad_layer3.bias").map_or(1, |bias| bias.elem_count());
+        let model = make_model(&header.config, header.classes.len(), sources)?;
         checkpoint.load_into(&model.parameters())?;
         Ok(Self { header, model, checkpoint })
     }

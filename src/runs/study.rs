@@ -129,7 +129,6 @@ pub(super) fn name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Baseline;
 
     #[test]
     fn what_is_kept_is_read_again() {
@@ -143,7 +142,7 @@ mod tests {
             seconds_per_step: 0.1,
         };
         for (seed, accuracy) in [(10, 61.5), (2, 60.0)] {
-            let config = RunConfig { seed, method: Baseline::Dannp, ..RunConfig::mini() };
+            let config = RunConfig { seed, method: "dannp".parse().unwrap(), ..RunConfig::mini() };
             let (mut run, _) = RunFolder::open(&root, &config, false).unwrap();
             crate::train::observer::Observer::on_record(&mut run, &finish(accuracy)).unwrap();
             keep(&root, &config, &kept).unwrap();

@@ -1,6 +1,6 @@
 //! Running a method: the loop, its tests, what it writes down and how it resumes.
 //!
-//! [`trainer::Trainer`] is the loop; whoever wants to hear of it is an [`observer::Observer`].
+//! [`step()`] is one step, [`trainer::Trainer`] the loop; whoever wants to hear of it is an [`observer::Observer`].
 
 pub mod checkpoint;
 pub mod evaluate;
@@ -9,4 +9,7 @@ pub mod observer;
 pub mod pretrain;
 pub mod progress;
 pub mod record;
+pub mod step;
 pub mod trainer;
+
+pub use step::step;

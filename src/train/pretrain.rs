@@ -8,18 +8,18 @@ use candle_core::DType;
 
 use super::evaluate::evaluate;
 use super::observer::{Observer, StepReport};
-use super::trainer::finite_values;
 use crate::data::batches::BatchLoader;
 use crate::data::transform::Transform;
 use crate::device::DeviceChoice;
 use crate::error::Result;
+use crate::method::StepInput;
 use crate::method::source_only::SourceOnly;
-use crate::method::{Method, StepInput};
 use crate::mini_home::{Split, pretraining};
 use crate::model::resnet::BackboneKind;
 use crate::model::weights::{in_half_precision, named, to_bytes};
 use crate::model::{HeadKind, Model, ModelSpec};
 use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
+use crate::train;
 
 /// How the small backbone is pretrained. The defaults made the committed weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +83,7 @@ impl Pretraining {
             classes: pretraining::class_names().len(),
             head: HeadKind::Linear,
             discriminator: None,
+            sources: 1,
             hidden: 0,
             dropout: 0.0,
             dtype: DType::F32,
@@ -113,15 +114,14 @@ impl Pretraining {
                 seed: self.seed,
                 step,
             };
-            let losses = SourceOnly.losses(&model, &input)?;
-            let values = finite_values(&losses, step)?;
             let rate = self.learning_rate * half_cosine(step as f64 / steps as f64);
             let rates = GroupRates { backbone: rate, head: rate, discriminator: rate };
-            optimiser.step(&losses.total.backward()?, &rates)?;
+            let losses =
+                train::step(&SourceOnly, &model, &mut optimiser, &input, &rates, &mut |_part| Ok(()))?;
             let report = StepReport {
                 step: step + 1,
                 steps,
-                losses: values,
+                losses,
                 learning_rate: rate,
                 coefficient: 0.0,
                 seconds: start.elapsed().as_secs_f64(),

@@ -1,9 +1,6 @@
 //! The loop: batches in, one step of SGD, now and then a test. It knows no method's name.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
-
-use candle_core::{DType, Tensor};
 
 use super::checkpoint::{Checkpoint, Header};
 use super::evaluate::evaluate;
@@ -15,11 +12,12 @@ use crate::config::RunConfig;
 use crate::config::transform;
 use crate::data::batches::BatchLoader;
 use crate::data::dataset::{Domain, Task};
-use crate::error::{Error, Result};
-use crate::method::{Losses, Method, StepInput};
+use crate::error::Result;
+use crate::method::{Method, StepInput};
 use crate::model::Model;
 use crate::nn::schedule::{inverse_decay, reversal_coefficient};
 use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
+use crate::train;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,24 +166,21 @@ impl<'a> Trainer<'a> {
             Some(loader) => Some(loader.next()?.to_device(device)?),
             None => None,
         };
-        let losses = self.method.losses(
-            self.model,
-            &StepInput {
-                source_images: &source.images,
-                source_labels: &source.labels,
-                target_images: target.as_ref().map(|batch| &batch.images),
-                reversal_coefficient: coefficient,
-                seed: config.seed,
-                step,
-            },
-        )?;
-        let values = finite_values(&losses, step)?;
+        let input = StepInput {
+            source_images: &source.images,
+            source_labels: &source.labels,
+            target_images: target.as_ref().map(|batch| &batch.images),
+            reversal_coefficient: coefficient,
+            seed: config.seed,
+            step,
+        };
         let rates = GroupRates {
             backbone: rate,
             head: rate * config.head_multiplier,
             discriminator: rate * config.discriminator_multiplier,
         };
-        self.optimiser.step(&losses.total.backward()?, &rates)?;
+        let values =
+            train::step(self.method, self.model, &mut self.optimiser, &input, &rates, &mut |_part| Ok(()))?;
 
         self.progress.step += 1;
         self.progress.window.add(&values);
@@ -248,7 +243,7 @@ impl<'a> Trainer<'a> {
                 config.workers,
             )
         };
-        let uses_target = self.method.uses_target();
+        let uses_target = config.method.uses_target();
         Ok(Loaders {
             source: loader(&self.task.source, config.batch_size, "source")?,
             target: uses_target
@@ -259,7 +254,7 @@ impl<'a> Trainer<'a> {
 
     fn start_record(&self) -> Record {
         Record::Start {
-            method: self.method.name(),
+            method: self.config.method_name(),
             task: self.task.name.clone(),
             seed: self.config.seed,
             steps: self.config.steps,
@@ -290,22 +285,4 @@ impl<'a> Trainer<'a> {
             seconds_per_step: median(&self.step_seconds),
         }
     }
-}
-
-/// Every loss as a number; the parts come first, so that a message names the one that went wrong.
-pub(super) fn finite_values(losses: &Losses, step: usize) -> Result<BTreeMap<String, f64>> {
-    let total = ("total", losses.total.clone());
-    let mut values = BTreeMap::new();
-    for (name, loss) in losses.parts.iter().chain([&total]) {
-        let value = number(loss)?;
-        if !value.is_finite() {
-            return Err(Error::NotFinite { loss: (*name).to_owned(), value, step });
-        }
-        values.insert((*name).to_owned(), value);
-    }
-    Ok(values)
-}
-
-fn number(scalar: &Tensor) -> Result<f64> {
-    Ok(scalar.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }

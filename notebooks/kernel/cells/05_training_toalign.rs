@@ -85,7 +85,7 @@ show(&cost)?;
 ;
 { // cell 14
 let config = RunConfig {
-    task: "Cl-Rw".into(), method: Baseline::Hda, steps: 300, test_every: 100, ..RunConfig::mini()
+    task: "Cl-Rw".into(), method: "hda".parse()?, steps: 300, test_every: 100, ..RunConfig::mini()
 };
 let mut hda = Training::new(config.clone())?;
 hda.run()?;
@@ -141,13 +141,8 @@ show(&Histogram::new("What the discriminator sees of the source", "probability o
     .sample("from f", plain.clone()).sample("from f_p", weighted.clone()))?;
 ;
 { // cell 23
-use toalign::model::DiscriminatorInput;
 struct Softer { temperature: f64 }
 impl Method for Softer {
-    fn name(&self) -> String { "dannp+toalign".into() }
-    fn uses_target(&self) -> bool { true }
-    fn head(&self) -> HeadKind { HeadKind::Linear }
-    fn discriminator_input(&self) -> Option<DiscriminatorInput> { Some(DiscriminatorInput::Probabilities) }
     fn losses(&self, model: &Model, input: &StepInput) -> toalign::Result<Losses> {
         let f = model.backbone.forward_domains(&[(input.source_images, 1), (input.target()?, 1)])?;
         let classification = cross_entropy(&model.head.forward(&f[0])?.logits, input.source_labels)?;
@@ -166,7 +161,7 @@ impl Method for Softer {
 let title = "DANNP+ToAlign under a temperature, one seed";
 let mut curves = Chart::new(title, "training steps", "target accuracy (%)");
 for temperature in [1.0, 8.0] {
-    let softer = RunConfig { method: Baseline::Dannp, toalign: true, steps: 200, test_every: 50, ..config.clone() };
+    let softer = RunConfig { method: "dannp".parse()?, toalign: true, steps: 200, test_every: 50, ..config.clone() };
     let mut training = Training::new(softer)?.with_method(Box::new(Softer { temperature }));
     training.steps(200)?;
     curves = curves.curve(&format!("temperature {temperature}"), training.accuracies("target"));

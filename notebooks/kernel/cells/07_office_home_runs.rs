@@ -75,7 +75,7 @@ for line in script.lines().filter(|line| line.starts_with("#SBATCH") || line.con
 ;
 { // cell 18
 use toalign::bench::{Bench, OFFICE_HOME_STEPS};
-let published = RunConfig { batch_size: 4, test_batch_size: 8, method: Baseline::Hda, toalign: true, ..RunConfig::office_home() };
+let published = RunConfig { batch_size: 4, test_batch_size: 8, method: "hda".parse()?, toalign: true, ..RunConfig::office_home() };
 let measured = Bench { config: published, classes: 65, read_data: false, steps: 1, profile: false }.run()?;
 let here = measured.office_home_task_seconds()? / 3600.0;
 let theirs = OFFICE_HOME_STEPS as f64 * 0.590 / 3600.0;

@@ -93,7 +93,7 @@ show(&plane)?;
 ;
 { // cell 30
 let config = RunConfig {
-    task: "Cl-Rw".into(), method: Baseline::Hda, toalign: true, steps: 200, test_every: 100, ..RunConfig::mini()
+    task: "Cl-Rw".into(), method: "hda".parse()?, toalign: true, steps: 200, test_every: 100, ..RunConfig::mini()
 };
 let mut training = Training::new(config)?;
 training.steps(200)?;
