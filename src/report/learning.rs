@@ -68,10 +68,7 @@ fn planned_steps(runs: &[Run]) -> f64 {
     let records = runs.iter().flat_map(|(_, records)| *records);
     let steps = records.map(|record| match record {
         Record::Start { steps, .. } => *steps,
-        Record::Train { step, .. }
-        | Record::Test { step, .. }
-        | Record::Confusion { step, .. }
-        | Record::Finish { step, .. } => *step,
+        other => other.step(),
     });
     steps.max().unwrap_or(0) as f64
 }

@@ -223,7 +223,7 @@ fn cut_after(path: &Path, step: Option<usize>) -> Result<()> {
     let mut kept = Vec::new();
     if let Some(step) = step {
         for (record, line) in records_of(&bytes, path)? {
-            if step_of(&record) > step {
+            if record.step() > step {
                 break;
             }
             kept.extend_from_slice(line);
@@ -233,16 +233,6 @@ fn cut_after(path: &Path, step: Option<usize>) -> Result<()> {
         return Ok(());
     }
     write_atomically(path, &kept)
-}
-
-fn step_of(record: &Record) -> usize {
-    match record {
-        Record::Start { from_step, .. } => *from_step,
-        Record::Train { step, .. }
-        | Record::Test { step, .. }
-        | Record::Confusion { step, .. }
-        | Record::Finish { step, .. } => *step,
-    }
 }
 
 fn require_same_settings(path: &Path, config: &RunConfig) -> Result<()> {

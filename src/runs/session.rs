@@ -82,8 +82,8 @@ impl Session {
         let mut summary = trainer.run(&mut all)?;
         if was_finished {
             let records = read_metrics(&path)?;
-            let seconds = records.iter().rev().find_map(seconds_per_step);
-            summary.seconds_per_step = seconds.unwrap_or(0.0);
+            let finish = records.iter().rev().find_map(Record::finish);
+            summary.seconds_per_step = finish.map_or(0.0, |finish| finish.seconds_per_step);
         }
         Ok(Outcome { folder: path, was_finished, summary })
     }
@@ -130,14 +130,5 @@ impl Trained {
     /// If they differ in number or name.
     pub fn require_classes(&self, classes: &[String]) -> Result<()> {
         self.checkpoint.require(&self.header.config, classes)
-    }
-}
-
-fn seconds_per_step(record: &Record) -> Option<f64> {
-    match record {
-        Record::Finish { seconds_per_step, .. } | Record::Train { seconds_per_step, .. } => {
-            Some(*seconds_per_step)
-        }
-        _ => None,
     }
 }

@@ -7,7 +7,7 @@ use super::folder::{RunFolder, read_metrics, records_in};
 use crate::config::RunConfig;
 use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
-use crate::train::record::Record;
+use crate::train::record::{Finish, Record};
 
 /// One run of a study.
 #[derive(Debug, Clone)]
@@ -49,17 +49,14 @@ impl Study {
 
     /// Target accuracy after the last step, in percent, of every finished run of one method on one task, by seed.
     pub fn last_accuracies(&self, task: &str, method: &str) -> Vec<f64> {
-        self.of(task, method).filter_map(StudyRun::last_accuracy).collect()
+        self.of(task, method).filter_map(|run| Some(run.finish()?.last_target_accuracy)).collect()
     }
 }
 
 impl StudyRun {
-    /// Target accuracy after the last step, in percent; none if the run did not reach its end.
-    pub fn last_accuracy(&self) -> Option<f64> {
-        self.records.iter().rev().find_map(|record| match record {
-            Record::Finish { last_target_accuracy, .. } => Some(*last_target_accuracy),
-            _ => None,
-        })
+    /// How the run ended; none if it did not reach its end.
+    pub fn finish(&self) -> Option<&Finish> {
+        self.records.iter().rev().find_map(Record::finish)
     }
 }
 
@@ -134,12 +131,14 @@ mod tests {
     fn what_is_kept_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let (root, kept) = (folder.path().join("runs"), folder.path().join("kept"));
-        let finish = |accuracy| Record::Finish {
-            step: 9,
-            last_target_accuracy: accuracy,
-            best_target_accuracy: accuracy,
-            best_step: 9,
-            seconds_per_step: 0.1,
+        let finish = |accuracy| {
+            Record::Finish(Finish {
+                step: 9,
+                last_target_accuracy: accuracy,
+                best_target_accuracy: accuracy,
+                best_step: 9,
+                seconds_per_step: 0.1,
+            })
         };
         for (seed, accuracy) in [(10, 61.5), (2, 60.0)] {
             let config = RunConfig { seed, method: "dannp".parse().unwrap(), ..RunConfig::mini() };

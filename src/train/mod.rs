@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod evaluate;
 pub mod label_free;
 pub mod observer;
+pub mod pace;
 pub mod pretrain;
 pub mod progress;
 pub mod record;

@@ -7,7 +7,7 @@ use super::evaluate::evaluate;
 use super::label_free::LabelFree;
 use super::observer::{Kept, Observer, StepReport, TestReport};
 use super::progress::{Best, Progress, median};
-use super::record::Record;
+use super::record::{Finish, Record};
 use crate::config::RunConfig;
 use crate::config::transform;
 use crate::data::batches::BatchLoader;
@@ -277,12 +277,12 @@ impl<'a> Trainer<'a> {
     fn finish_record(&self) -> Record {
         let last = self.progress.last_accuracy.unwrap_or_default();
         let best = self.progress.best.unwrap_or(Best { accuracy: last, step: self.progress.step });
-        Record::Finish {
+        Record::Finish(Finish {
             step: self.progress.step,
             last_target_accuracy: last,
             best_target_accuracy: best.accuracy,
             best_step: best.step,
             seconds_per_step: median(&self.step_seconds),
-        }
+        })
     }
 }
