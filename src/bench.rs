@@ -8,8 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use serde::Serialize;
 
-use crate::config::RunConfig;
-use crate::config::transform;
+use crate::config::{Checked, RunConfig, transform};
 use crate::cpu::profile;
 use crate::data::batches::{Batch, BatchLoader};
 use crate::data::office_home;
@@ -103,8 +102,7 @@ impl Bench {
     /// # Errors
     /// If a setting cannot be meant, the data cannot be read, or a profile is asked for elsewhere than on the CPU.
     pub fn run(&self) -> Result<Measurement> {
-        let config = &self.config;
-        config.validate()?;
+        let config = &self.config.clone().check()?;
         let device = config.device.open()?;
         if self.profile && !device.is_cpu() {
             return Err(complain("the CPU for a profile by kind of layer", crate::device::name(&device))
@@ -120,7 +118,7 @@ impl Bench {
             weight_decay: config.weight_decay,
         };
         let mut optimiser = Sgd::new(model.parameters(), settings)?;
-        let mut batches = Batches::new(self, &device)?;
+        let mut batches = Batches::new(self, config, &device)?;
         memory::restart_peak(&device);
         self.step(&model, method.as_ref(), &mut optimiser, &mut batches, 0)?;
         profile::restart(self.profile);
@@ -232,8 +230,7 @@ enum Batches {
 }
 
 impl Batches {
-    fn new(bench: &Bench, device: &Device) -> Result<Self> {
-        let config = &bench.config;
+    fn new(bench: &Bench, config: &Checked, device: &Device) -> Result<Self> {
         if !bench.read_data {
             let labels: Vec<u32> = (0..config.batch_size).map(|i| (i % bench.classes) as u32).collect();
             return Ok(Self::Noise(Batch {

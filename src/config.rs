@@ -2,7 +2,7 @@
 //!
 //! The same struct is the TOML file (its keys), the command line (its flags) and the record in the run's folder:
 //! a field that is written here is known to all three. Three layers decide a value: the preset, then the file,
-//! then the flags ([`layers`]); the result is checked once ([`RunConfig::validate`]).
+//! then the flags ([`layers`]); the result is checked once ([`RunConfig::check`]).
 
 use crate::method::alignment::PUBLISHED_STATISTICS_UPDATES;
 use clap::ArgAction::Set;
@@ -18,6 +18,7 @@ pub mod layers;
 
 pub use crate::device::DeviceChoice;
 pub use crate::model::resnet::BackboneKind;
+pub use check::Checked;
 pub use choices::{Baseline, Colour, DataSource, Weights};
 pub use layers::{Overlay, Preset};
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use image::RgbImage;
 
-use crate::config::{RunConfig, transform};
+use crate::config::{Checked, RunConfig, transform};
 use crate::data::dataset::Domain;
 use crate::draw::style::display_name;
 use crate::error::Result;
@@ -39,12 +39,12 @@ pub fn configs(base: &RunConfig) -> Result<Vec<RunConfig>> {
 ///
 /// # Errors
 /// If a setting cannot be meant, or a run fails; a `Break` of the observer ends that run and skips the others.
-pub fn run(base: &RunConfig, observer: &mut dyn Observer) -> Result<Study> {
+pub fn run(base: &Checked, observer: &mut dyn Observer) -> Result<Study> {
     let start = Instant::now();
     let mut study = Study::default();
     let mut explained = Vec::new();
     for config in configs(base)? {
-        let session = Session::new(config)?;
+        let session = Session::new(config.check()?)?;
         let name = session.config.method_name();
         let mut records = Recorder::default();
         let summary = session.trainer()?.run(&mut [&mut records, &mut *observer])?;
@@ -76,7 +76,7 @@ fn describe(study: &mut Study, session: &Session) -> Result<()> {
     let Session { config, task, .. } = session;
     study.title = "Adapting from one style to another".into();
     study.task = format!("{} → {}", task.source.name, task.target.name);
-    study.settings = toml::Table::try_from(config)
+    study.settings = toml::Table::try_from(&**config)
         .unwrap_or_default()
         .into_iter()
         .filter(|(key, _)| key != "method" && key != "toalign")
@@ -200,8 +200,7 @@ mod tests {
         let names: Vec<String> = configs.iter().map(RunConfig::method_name).collect();
         assert_eq!(names, METHODS);
         for config in configs {
-            config.validate().unwrap();
-            for (key, _, _) in base.differences(&config).unwrap() {
+            for (key, _, _) in base.differences(&config.check().unwrap()).unwrap() {
                 assert!(["method", "toalign"].contains(&key.as_str()), "{key}");
             }
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 
-use crate::config::{DataSource, RunConfig, Weights};
+use crate::config::{Checked, DataSource, RunConfig, Weights};
 use crate::data::check::DomainCheck;
 use crate::data::dataset::Task;
 use crate::data::lists::Lists;
@@ -22,7 +22,7 @@ use crate::model::{Model, ModelSpec, pretrained, weights};
 ///
 /// # Errors
 /// If the data or a domain is absent.
-pub fn open_task(config: &RunConfig) -> Result<Task> {
+pub fn open_task(config: &Checked) -> Result<Task> {
     let options = Options {
         skip_bad_images: config.skip_bad_images,
         background: config.background.map(|colour| colour.0),
@@ -87,7 +87,7 @@ pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
 ///
 /// # Errors
 /// If there is no such device, or no room on it.
-pub fn make_model(config: &RunConfig, classes: usize, sources: usize) -> Result<Model> {
+pub fn make_model(config: &Checked, classes: usize, sources: usize) -> Result<Model> {
     let spec = ModelSpec {
         backbone: config.backbone,
         classes,
@@ -137,7 +137,7 @@ mod tests {
     fn the_same_seed_gives_every_method_the_same_start() {
         let values = |method| {
             let config = RunConfig { weights: Weights::None, ..RunConfig::mini() };
-            let config = config.with_method_name(method).unwrap();
+            let config = config.with_method_name(method).unwrap().check().unwrap();
             let parameters = make_model(&config, 12, 1).unwrap().parameters();
             let named = parameters.into_iter().filter(|parameter| {
                 ["base_net.conv1.weight", "base_net.fc.bias"].contains(&parameter.name.as_str())

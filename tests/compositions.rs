@@ -139,7 +139,7 @@ fn losses() -> Vec<f64> {
         device: DeviceChoice::Cpu,
         ..RunConfig::mini()
     };
-    let model = make_model(&config, 3, 1).unwrap();
+    let model = make_model(&config.clone().check().unwrap(), 3, 1).unwrap();
     let method = make_method(&config);
     let settings = SgdSettings { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
     let mut sgd = Sgd::new(model.parameters(), settings).unwrap();

@@ -167,7 +167,7 @@ fn a_run_goes_on_on_the_cpu_after_the_gpu_and_stays_close_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let data = toy::pictures(folder.path(), 3, 5);
     let run = |root: &str, device: DeviceChoice, stop: usize, resume: bool| -> Checkpoint {
-        let session = Session::new(config(&data, device)).unwrap();
+        let session = Session::new(config(&data, device).check().unwrap()).unwrap();
         let observers: &mut [&mut dyn Observer] = &mut [&mut StopAfter(stop)];
         let outcome = session.run_in(&folder.path().join(root), resume, observers).unwrap();
         Checkpoint::load(&outcome.folder.join("last.safetensors")).unwrap()

@@ -125,8 +125,8 @@ fn settings() -> Vec<Vec<u8>> {
 
 fn settings_file(folder: &Path, bytes: &[u8]) -> Result<()> {
     let file = written(folder, "config.toml", bytes);
-    let _ = read_config(folder).map(|config| config.validate());
-    RunConfig::mini().overlaid_by_file(&file)?.validate()
+    let _ = read_config(folder).map(|config| config.check());
+    RunConfig::mini().overlaid_by_file(&file)?.check().map(drop)
 }
 
 fn metrics() -> Vec<Vec<u8>> {

@@ -3,7 +3,7 @@
 use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use toalign::Result;
-use toalign::config::{RunConfig, Weights};
+use toalign::config::{Checked, RunConfig, Weights};
 use toalign::data::batches::test_batches;
 use toalign::draw::Bars;
 use toalign::draw::style::{Marker, colour_of, display_name, method_colour, method_marker};
@@ -109,6 +109,7 @@ fn one_impl_and_one_row_are_all_that_a_method_needs() {
     let misspelt = base().with_method_name("look-ahead").unwrap_err().to_string();
     assert!(misspelt.contains("did you mean 'looks-ahead'?"), "{misspelt}");
 
+    let config = config.check().unwrap();
     two_equal_gradients_add_up(&config);
 
     // Trained.
@@ -151,7 +152,7 @@ fn one_impl_and_one_row_are_all_that_a_method_needs() {
 }
 
 /// Where the step leads nowhere, the second gradient is the first; and the weights stay as they were.
-fn two_equal_gradients_add_up(config: &RunConfig) {
+fn two_equal_gradients_add_up(config: &Checked) {
     let model = make_model(config, 12, 1).unwrap();
     let task = toalign::setup::open_task(config).unwrap();
     let transform = toalign::config::transform(config);

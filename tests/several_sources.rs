@@ -417,7 +417,7 @@ fn stop_after_two_steps(root: &Path, run: &Path, place: &Path) {
         source_test_pictures: Some(2),
         ..RunConfig::mini()
     };
-    let outcome = Session::new(config)
+    let outcome = Session::new(config.check().unwrap())
         .unwrap()
         .run_in(&place.join("stopped"), false, &mut [&mut StopAfter(2)])
         .unwrap();
@@ -444,6 +444,6 @@ fn the_published_numbers_are_presets() {
     let batches = |pictures: usize| pictures.div_ceil(slides.test_batch_size);
     assert_eq!((batches(4365), batches(2427)), (291, 162));
     for preset in [domain_net, slides] {
-        preset.validate().unwrap();
+        preset.check().unwrap();
     }
 }

@@ -43,7 +43,7 @@ impl Demo {
             device: self.device,
             ..RunConfig::mini()
         };
-        config.validate()?;
+        let config = config.check()?;
         // A page that cannot be written should be known before the minutes of training, not after.
         if !self.out.exists() {
             write_atomically(&self.out, b"")?;

@@ -43,7 +43,7 @@ impl Training {
     /// # Errors
     /// As [`Session::new`].
     pub fn new(config: RunConfig) -> Result<Self> {
-        Ok(Self { session: Session::new(config)?, checkpoint: None, records: Vec::new() })
+        Ok(Self { session: Session::new(config.check()?)?, checkpoint: None, records: Vec::new() })
     }
 
     /// The same run with another method, such as one that was written in a cell; head and discriminator stay as configured.

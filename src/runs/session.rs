@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::folder::{RunFolder, checkpoint_name, read_metrics};
-use crate::config::RunConfig;
+use crate::config::Checked;
 use crate::data::dataset::Task;
 use crate::device::DeviceChoice;
 use crate::error::{Result, complain};
@@ -17,8 +17,8 @@ use crate::train::trainer::{Summary, Trainer};
 
 /// The parts of one run, ready to train.
 pub struct Session {
-    /// Its settings, checked; the task's name is the data set's short one.
-    pub config: RunConfig,
+    /// Its settings; the task's name is the data set's short one.
+    pub config: Checked,
     /// Its pictures.
     pub task: Task,
     /// What is trained.
@@ -42,11 +42,10 @@ impl Session {
     /// Opens the data and makes the model with its initial weights.
     ///
     /// # Errors
-    /// If a setting cannot be meant, the data or the weights cannot be read.
-    pub fn new(config: RunConfig) -> Result<Self> {
-        config.validate()?;
+    /// If the data or the weights cannot be read.
+    pub fn new(config: Checked) -> Result<Self> {
         let task = open_task(&config)?;
-        let config = RunConfig { task: task.name.clone(), ..config };
+        let config = config.on_task(&task.name);
         let sources = task.source.pictures.parts().len();
         let model = make_model(&config, task.classes.len(), sources)?;
         load_initial_weights(&model, &config)?;
@@ -116,10 +115,10 @@ impl Trained {
         let checkpoint = Checkpoint::load(&path)?;
         let mut header = checkpoint.header.clone();
         header.config.device = device;
-        header.config.validate()?;
+        let config = header.config.clone().check()?;
         // One source or several: only the discriminator differs, and its last bias says how.
         let sources = checkpoint.tensors.get("d_net.ad_layer3.bias").map_or(1, |bias| bias.elem_count());
-        let model = make_model(&header.config, header.classes.len(), sources)?;
+        let model = make_model(&config, header.classes.len(), sources)?;
         checkpoint.load_into(&model.parameters())?;
         Ok(Self { header, model, checkpoint })
     }

@@ -8,7 +8,7 @@ use super::label_free::LabelFree;
 use super::observer::{Kept, Observer, StepReport, TestReport};
 use super::progress::{Best, Progress, median};
 use super::record::{Finish, Record};
-use crate::config::RunConfig;
+use crate::config::Checked;
 use crate::config::transform;
 use crate::data::batches::BatchLoader;
 use crate::data::dataset::{Domain, Task};
@@ -36,7 +36,7 @@ pub struct Summary {
 
 /// One run in progress.
 pub struct Trainer<'a> {
-    config: &'a RunConfig,
+    config: &'a Checked,
     task: &'a Task,
     model: &'a Model,
     method: &'a dyn Method,
@@ -57,7 +57,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If candle cannot allocate the momentum.
     pub fn new(
-        config: &'a RunConfig,
+        config: &'a Checked,
         task: &'a Task,
         model: &'a Model,
         method: &'a dyn Method,

@@ -94,7 +94,7 @@ assert_eq!(ended.iter().filter(|how| matches!(how, Ended::Finished(_))).count(),
 assert!(resumed == undisturbed, "the accident left no trace");
 assert_eq!(found.study.runs.len(), 8);
 assert!(script.contains("--array=0-215%16"), "one index per run");
-let other = Plan { runs: vec![RunConfig { learning_rate: 1.0, ..plan.runs[0].clone() }] };
+let other = Plan { runs: vec![RunConfig { learning_rate: 1.0, ..(*plan.runs[0]).clone() }.check()?] };
 let refused = match &watch(&other, &root, 1)?[..] { [Ended::Failed(error)] => error.to_string(), _ => String::new() };
 assert!(refused.contains("learning_rate"), "other settings in the same folder are refused: {refused}");
 std::fs::remove_dir_all(&root)?;
