@@ -47,6 +47,15 @@ impl Study {
         seeds.into_iter().collect()
     }
 
+    /// The length of the longest run, whether or not it got there.
+    pub fn planned_steps(&self) -> usize {
+        let steps = self.runs.iter().flat_map(|run| &run.records).map(|record| match record {
+            Record::Start { steps, .. } => *steps,
+            other => other.step(),
+        });
+        steps.max().unwrap_or(0)
+    }
+
     /// Target accuracy after the last step, in percent, of every finished run of one method on one task, by seed.
     pub fn last_accuracies(&self, task: &str, method: &str) -> Vec<f64> {
         self.of(task, method).filter_map(|run| Some(run.finish()?.last_target_accuracy)).collect()
@@ -57,6 +66,19 @@ impl StudyRun {
     /// How the run ended; none if it did not reach its end.
     pub fn finish(&self) -> Option<&Finish> {
         self.records.iter().rev().find_map(Record::finish)
+    }
+
+    /// What `point` finds in the records, by its step. A run that was resumed may have repeated some steps: the later counts.
+    pub fn points(&self, point: impl Fn(&Record) -> Option<(usize, f64)>) -> Vec<(f64, f64)> {
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        for (step, value) in self.records.iter().filter_map(point) {
+            let step = step as f64;
+            while points.last().is_some_and(|(last, _)| *last >= step) {
+                points.pop();
+            }
+            points.push((step, value));
+        }
+        points
     }
 }
 
