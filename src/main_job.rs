@@ -139,7 +139,7 @@ fn explanations(sessions: &[Session]) -> Result<Vec<Explanation>> {
     let mut explanations = Vec::new();
     for index in spread(target, EXPLANATIONS) {
         let picture = target.pictures.decode(index)?;
-        let mask = target.pictures.mask(index)?;
+        let mask = target.pictures.mask(index)?.map(|mask| transform.test_mask(&mask));
         let label = target.pictures.label(index);
         let mut panels = Vec::new();
         for session in sessions {

@@ -24,9 +24,6 @@ pub struct Batch {
 
 impl Batch {
     /// The same pictures on `device`, where the model is.
-    ///
-    /// # Errors
-    /// If the device has no room for them.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         Ok(Self {
             images: self.images.to_device(device)?,

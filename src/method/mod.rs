@@ -66,9 +66,6 @@ pub trait Method: Send + Sync {
     ///
     /// A method of several backward passes, such as one that looks at a loss where a trial step would lead, computes and adds
     /// them here. It leaves the weights as it found them, and may add to `losses` what it saw on the way.
-    ///
-    /// # Errors
-    /// If a shape does not fit.
     fn gradients(
         &self,
         _model: &Model,

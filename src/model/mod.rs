@@ -72,9 +72,6 @@ pub struct Model {
 impl Model {
     /// A model with initial values drawn from `seed`; each part from a stream of its own, so that two methods with
     /// the same seed start from the same backbone and head.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn new(spec: &ModelSpec, seed: u64) -> Result<Self> {
         let channels = spec.backbone.channels();
         let stream = |purpose| generator(seed, purpose, 0, 0);
@@ -101,9 +98,6 @@ impl Model {
     }
 
     /// The same model on `device`. Initial values are drawn on the CPU, so that a seed means the same everywhere.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         let discriminator = self.discriminator.as_ref();
         Ok(Self {
@@ -144,9 +138,6 @@ impl Model {
     }
 
     /// Logits of pictures in evaluation mode, `[batch, height, width, 3]` → `[batch, classes]`.
-    ///
-    /// # Errors
-    /// If the shape does not fit.
     pub fn predict(&self, images: &Tensor) -> Result<Tensor> {
         let feature = self.backbone.feature(images)?; // [batch, channels]
         Ok(self.head.forward(&feature)?.logits.detach())

@@ -146,9 +146,6 @@ fn check(parameter: &Parameter, tensors: &NamedTensors, path: &Path) -> Result<(
 }
 
 /// The values of `parameters` by name, as PyTorch would store them.
-///
-/// # Errors
-/// If candle cannot permute them.
 pub fn named(parameters: &[Parameter]) -> Result<NamedTensors> {
     parameters.iter().map(|parameter| Ok((parameter.name.clone(), parameter.to_file()?.detach()))).collect()
 }
@@ -163,9 +160,6 @@ pub fn to_bytes(tensors: &NamedTensors, notes: Notes) -> Result<Vec<u8>> {
 }
 
 /// Half the bytes: f32 tensors as f16, for weights that are committed.
-///
-/// # Errors
-/// If candle cannot convert them.
 pub fn in_half_precision(tensors: &NamedTensors) -> Result<NamedTensors> {
     tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(DType::F16)?))).collect()
 }

@@ -113,9 +113,6 @@ impl Training {
     }
 
     /// A picture as the network sees it in a test, `[1, height, width, 3]`.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn image(&self, picture: &RgbImage) -> Result<Tensor> {
         transform(self.config()).test_image(picture, self.model().device())
     }
@@ -129,9 +126,6 @@ impl Training {
     }
 
     /// The labels of the first `count` pictures of a domain, `[count]`, in the order of [`Training::features`].
-    ///
-    /// # Errors
-    /// If candle cannot allocate them.
     pub fn labels(&self, domain: &Domain, count: usize) -> Result<Tensor> {
         let count = count.min(domain.pictures.len());
         let labels: Vec<u32> = (0..count).map(|index| domain.pictures.label(index)).collect();

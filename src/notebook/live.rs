@@ -79,9 +79,6 @@ impl Live {
     }
 
     /// Draws the end of the run, in full quality.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
     pub fn finish(&mut self) -> Result<()> {
         self.draw_now(true)
     }

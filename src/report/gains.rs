@@ -23,9 +23,6 @@ pub enum Unit {
     /// The mean over all seeds on one task. The interval covers what other tasks of the same kind would give. The twelve
     /// tasks share four domains, so that they are fewer than twelve in truth and the interval is rather too narrow.
     Task,
-    /// Every pair by itself. Pairs of one task are alike, so the interval is too narrow wherever tasks differ: to be
-    /// looked at, not to be quoted.
-    Pair,
 }
 
 /// The methods of a study whose baseline is in it too, each with it: ToAlign first.
@@ -62,7 +59,6 @@ pub fn gain(study: &Study, method: &str, baseline: &str, choice: Choice, unit: U
             }
             by_task.values().filter_map(|values| mean(values)).collect()
         }
-        Unit::Pair => pairs.into_values().collect(),
     };
     Difference::of(&observations)
 }
@@ -198,14 +194,12 @@ mod tests {
     fn each_unit_has_its_own_interval() {
         let study = study();
         let of = |unit| gain(&study, "hda+toalign", "hda", Choice::Last, unit).unwrap();
-        // By seed 2, 3, 4; by task 2, 4; by pair 1, 2, 3, 3, 4, 5.
+        // By seed 2, 3, 4; by task 2, 4.
         let (low, high) = of(Unit::Seed).interval.unwrap();
         assert!((low - (3.0 - 4.302653 / 3f64.sqrt())).abs() < 1e-5 && (high + low - 6.0).abs() < 1e-9);
         let (low, _) = of(Unit::Task).interval.unwrap();
         assert!((low - (3.0 - 12.706205)).abs() < 1e-4, "{low}");
-        let (low, _) = of(Unit::Pair).interval.unwrap();
-        assert!((low - (3.0 - 2.570582 * (2.0f64 / 6.0).sqrt())).abs() < 1e-5, "{low}");
-        assert_eq!([Unit::Seed, Unit::Task, Unit::Pair].map(|unit| of(unit).pairs), [3, 2, 6]);
+        assert_eq!([Unit::Seed, Unit::Task].map(|unit| of(unit).pairs), [3, 2]);
         let table = gains_table(&study, Choice::Last);
         let row = &table.rows()[0];
         assert_eq!(

@@ -193,9 +193,6 @@ impl Page {
     }
 
     /// The page of many runs. `choice` names the test that counts for gains and bars.
-    ///
-    /// # Errors
-    /// If the list of published results that was built in is damaged.
     pub fn of_runs(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<Self> {
         let study = &found.study;
         let pairs = comparisons(study).into_iter().filter(|(method, _)| split(method).1);
@@ -239,9 +236,6 @@ impl Page {
     }
 
     /// The page as HTML text.
-    ///
-    /// # Errors
-    /// If it cannot be filled in.
     pub fn html(&self) -> Result<String> {
         self.render().map_err(|error| complain("a page that can be filled in", error.to_string()).into())
     }

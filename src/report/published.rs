@@ -51,9 +51,6 @@ impl Published {
 /// assert_eq!((rows[0].method.as_str(), rows[0].mean), ("HDA+ToAlign", Some(71.85)));
 /// # Ok::<(), toalign::Error>(())
 /// ```
-///
-/// # Errors
-/// If the list that was built in is damaged.
 pub fn published() -> Result<Vec<Published>> {
     parse(include_str!("../../data_maps/published_results.csv"), Path::new("data_maps/published_results.csv"))
 }
@@ -107,9 +104,6 @@ const BACKGROUND: [&str; 2] = [
 ];
 
 /// [`disagreements`] of all published rows, and what else one should know before comparing with them.
-///
-/// # Errors
-/// If the list that was built in is damaged.
 pub fn published_notes() -> Result<Vec<String>> {
     let mut notes = disagreements(&published()?);
     notes.extend(BACKGROUND.map(str::to_owned));

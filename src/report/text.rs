@@ -35,9 +35,6 @@ pub fn summary(found: &FoundRuns) -> String {
 }
 
 /// Everything but the charts. `choice` names the test that counts for the gains.
-///
-/// # Errors
-/// If the list of published results that was built in is damaged.
 pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<String> {
     let study = &found.study;
     let rows = published()?;

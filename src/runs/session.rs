@@ -53,9 +53,6 @@ impl Session {
     }
 
     /// The loop at its start.
-    ///
-    /// # Errors
-    /// If candle cannot allocate the momentum.
     pub fn trainer(&self) -> Result<Trainer<'_>> {
         Trainer::new(&self.config, &self.task, &self.model, self.method.as_ref())
     }

@@ -121,9 +121,6 @@ impl Plan {
     ///
     /// Runs share nothing but the processor: no result depends on `jobs`. A run that fails does not stop the others, and two
     /// sweeps on the same folder do no run twice.
-    ///
-    /// # Errors
-    /// If a thread cannot be started.
     pub fn run(&self, root: &Path, jobs: usize, overview: &dyn Overview) -> Result<Vec<Ended>> {
         let jobs = jobs.clamp(1, self.runs.len());
         let queue = Mutex::new(self.runs.iter().enumerate());

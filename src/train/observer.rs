@@ -65,25 +65,16 @@ pub trait Observer {
     }
 
     /// After every test.
-    ///
-    /// # Errors
-    /// As [`Observer::on_step`].
     fn on_test(&mut self, _report: &TestReport) -> Result<ControlFlow<()>> {
         Ok(ControlFlow::Continue(()))
     }
 
     /// For every line of `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// As [`Observer::on_step`].
     fn on_record(&mut self, _record: &Record) -> Result<()> {
         Ok(())
     }
 
     /// When a checkpoint is due; [`Trainer::checkpoint`] makes it.
-    ///
-    /// # Errors
-    /// As [`Observer::on_step`].
     fn on_checkpoint(&mut self, _kept: Kept, _trainer: &Trainer) -> Result<()> {
         Ok(())
     }

@@ -53,9 +53,6 @@ struct Loaders {
 
 impl<'a> Trainer<'a> {
     /// A run at its start.
-    ///
-    /// # Errors
-    /// If candle cannot allocate the momentum.
     pub fn new(
         config: &'a Checked,
         task: &'a Task,
@@ -128,9 +125,6 @@ impl<'a> Trainer<'a> {
     }
 
     /// Everything that a resumed run needs, copied.
-    ///
-    /// # Errors
-    /// If candle cannot copy a tensor.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let header = Header::new(self.config, &self.task.name, &self.task.classes, &self.progress);
         Checkpoint::of(header, &self.model.parameters(), &self.optimiser.momentum()?)
