@@ -13,6 +13,26 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, complain, nearest};
 use crate::method::table::{self, Entry};
 
+/// Lets a file of settings hold a choice as the text that the command line takes.
+macro_rules! written_as_text {
+    ($($choice:ty),*) => {$(
+        impl TryFrom<String> for $choice {
+            type Error = Error;
+
+            fn try_from(text: String) -> Result<Self, Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$choice> for String {
+            fn from(choice: $choice) -> Self {
+                choice.to_string()
+            }
+        }
+    )*};
+}
+written_as_text!(DataSource, Baseline, Colour);
+
 /// Where the pictures come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -68,20 +88,6 @@ impl FromStr for DataSource {
             .advice("write mini, or one of the others with the folder that holds the domains or their lists")
             .into()),
         }
-    }
-}
-
-impl TryFrom<String> for DataSource {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<DataSource> for String {
-    fn from(data: DataSource) -> Self {
-        data.to_string()
     }
 }
 
@@ -146,20 +152,6 @@ impl FromStr for Baseline {
             None => "ToAlign is a switch of its own, on top of a method that aligns".to_owned(),
         };
         Err(complain(format!("a method of {}", keys.join(", ")), format!("'{text}'")).advice(advice).into())
-    }
-}
-
-impl TryFrom<String> for Baseline {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<Baseline> for String {
-    fn from(method: Baseline) -> Self {
-        method.key.to_owned()
     }
 }
 
@@ -256,20 +248,6 @@ impl FromStr for Colour {
                 .advice("write ffffff for white, 000000 for black")
                 .into()),
         }
-    }
-}
-
-impl TryFrom<String> for Colour {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<Colour> for String {
-    fn from(colour: Colour) -> Self {
-        colour.to_string()
     }
 }
 

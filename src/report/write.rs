@@ -20,7 +20,7 @@ pub fn csv(study: &Study) -> String {
     for run in &study.runs {
         let Some(finish) = run.finish() else { continue };
         let [last, others @ ..] = Choice::ALL.map(|choice| choose(run, choice));
-        let mut cells = vec![quoted(&run.task), quoted(&run.method), run.seed.to_string()];
+        let mut cells = vec![cell(&run.task), cell(&run.method), run.seed.to_string()];
         cells.push(last.map_or(String::new(), |chosen| format!("{:.4}", chosen.accuracy)));
         for chosen in others {
             cells.push(chosen.map_or(String::new(), |chosen| format!("{:.4}", chosen.accuracy)));
@@ -34,10 +34,10 @@ pub fn csv(study: &Study) -> String {
 }
 
 /// A cell of CSV (RFC 4180).
-fn quoted(cell: &str) -> String {
-    match cell.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.to_owned(),
+fn cell(text: &str) -> String {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
     }
 }
 

@@ -8,9 +8,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use super::clock::date_and_time;
+use chrono::Utc;
+
 use crate::config::RunConfig;
 use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
@@ -133,7 +133,7 @@ impl RunFolder {
     }
 
     fn write_log(&mut self, line: &str) -> Result<()> {
-        let line = format!("[{}] {line}\n", date_and_time(SystemTime::now()));
+        let line = format!("[{}] {line}\n", Utc::now().format("%Y-%m-%d %H:%M:%S"));
         self.log.write_all(line.as_bytes()).map_err(|error| file_error("write", self.path.join(LOG), error))
     }
 }
