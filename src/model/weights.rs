@@ -1,21 +1,15 @@
 //! Weights from and to files, under PyTorch's names: safetensors, and the `.pth` and `.pt` files of PyTorch.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use safetensors::SafeTensors;
 
 use super::pytorch_file;
+pub use super::pytorch_file::{NamedTensors, Notes};
 use crate::error::{Error, Result, complain, file_error};
 use crate::nn::parameters::Parameter;
-
-/// Tensors by PyTorch's name, in PyTorch's layout.
-pub type NamedTensors = BTreeMap<String, Tensor>;
-
-/// Short texts beside the tensors: the metadata of a safetensors file, the numbers of a PyTorch file.
-pub type Notes = BTreeMap<String, String>;
 
 /// Reads a file of weights: `.safetensors`, or what `torch.save` wrote.
 ///

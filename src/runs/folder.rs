@@ -17,7 +17,6 @@ use crate::files::write_atomically;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::observer::{Kept, Observer, TestReport};
 use crate::train::record::Record;
-use crate::train::trainer::Trainer;
 
 const CONFIG: &str = "config.toml";
 pub(super) const METRICS: &str = "metrics.jsonl";
@@ -160,8 +159,8 @@ impl Observer for RunFolder {
         self.metrics.write_all(line.as_bytes()).map_err(|error| file_error("write", path, error))
     }
 
-    fn on_checkpoint(&mut self, kept: Kept, trainer: &Trainer) -> Result<()> {
-        trainer.checkpoint()?.save(&self.path.join(checkpoint_name(kept)))
+    fn on_checkpoint(&mut self, kept: Kept, take: &dyn Fn() -> Result<Checkpoint>) -> Result<()> {
+        take()?.save(&self.path.join(checkpoint_name(kept)))
     }
 }
 

@@ -108,7 +108,7 @@ impl<'a> Trainer<'a> {
                     observers.on_record(&self.finish_record())?;
                 }
                 if due(config.checkpoint_every) || stop {
-                    observers.on_checkpoint(Kept::Last, self)?;
+                    observers.on_checkpoint(Kept::Last, &|| self.checkpoint())?;
                 }
                 if stop {
                     break;
@@ -217,7 +217,7 @@ impl<'a> Trainer<'a> {
             })?;
         }
         if better {
-            observers.on_checkpoint(Kept::Best, self)?;
+            observers.on_checkpoint(Kept::Best, &|| self.checkpoint())?;
         }
         let report =
             TestReport { step: self.progress.step, steps: self.config.steps, source, target, best, seconds };

@@ -1,5 +1,6 @@
 //! Convolution over NHWC: patches as a matrix (im2col), packed, multiplied tile by tile; 3×3 by Winograd's filtering.
 
+mod epilogue;
 pub(crate) mod im2col;
 pub(crate) mod kernel_gradient;
 mod microkernel;
