@@ -7,7 +7,6 @@ pub mod evaluate;
 pub mod label_free;
 pub mod observer;
 pub mod pace;
-pub mod pretrain;
 pub mod progress;
 pub mod record;
 pub mod step;
