@@ -8,20 +8,20 @@ use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use serde::Serialize;
 
-use crate::config::RunConfig;
-use crate::config::transform;
+use crate::config::{Checked, RunConfig, transform};
 use crate::cpu::profile;
 use crate::data::batches::{Batch, BatchLoader};
 use crate::data::office_home;
 use crate::device::{Precision, memory};
 use crate::error::{Result, complain};
 use crate::method::{Method, StepInput};
-use crate::model::{Model, ModelSpec};
+use crate::model::Model;
 use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
 use crate::random::generator;
-use crate::setup::{make_method, open_task};
+use crate::setup::{make_method, make_model, open_task};
+use crate::train;
 use crate::train::progress::median;
-use crate::train::step;
+use crate::train::step::Part;
 
 /// Steps of one Office-Home task in the published setting.
 pub const OFFICE_HOME_STEPS: usize = 8000;
@@ -105,28 +105,17 @@ impl Bench {
     /// # Errors
     /// If a setting cannot be meant, or the data cannot be read.
     pub fn run(&self) -> Result<Measurement> {
-        let config = &self.config;
-        config.validate()?;
+        let config = &self.config.clone().check()?;
         let device = config.device.open()?;
         let method = make_method(config);
-        let spec = ModelSpec {
-            backbone: config.backbone,
-            classes: self.classes,
-            head: method.head(),
-            discriminator: method.discriminator_input(),
-            hidden: config.discriminator_hidden,
-            dropout: config.dropout,
-            dtype: DType::F32,
-        };
-        config.precision.check(&device)?;
-        let model = Model::new(&spec, config.seed)?.to_device(&device)?.with_precision(config.precision);
+        let model = make_model(config, self.classes, 1)?;
         let settings = SgdSettings {
             momentum: config.momentum,
             nesterov: config.nesterov,
             weight_decay: config.weight_decay,
         };
         let mut optimiser = Sgd::new(model.parameters(), settings)?;
-        let mut batches = Batches::new(self, method.as_ref(), &device)?;
+        let mut batches = Batches::new(self, config, &device)?;
         let steps = self.steps.max(1);
         // A GPU tries its algorithms in the first step, and computes while the next part is handed to it: what a step
         // takes shows where nothing waits, and its parts where the program waits after each.
@@ -145,14 +134,14 @@ impl Bench {
         let whole = if device.is_cpu() { None } else { Some(measure(3 + steps, steps, false)?) };
         let device_peak_mb = memory::peak_mb(&device);
         let part = |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
-        let whole = whole.as_ref().unwrap_or(&times).iter().map(|times| times.whole());
+        let whole = whole.as_ref().unwrap_or(&times).iter().map(StepTimes::whole);
         let seconds_per_step = median(&whole.collect::<Vec<_>>());
-        let domains = if method.uses_target() { 2 } else { 1 };
+        let domains = if config.method.uses_target() { 2 } else { 1 };
         let pictures = (domains * config.batch_size) as f64;
         let side = config.crop;
         Ok(Measurement {
             backbone: config.backbone.name().to_owned(),
-            method: method.name(),
+            method: config.method_name(),
             batch: config.batch_size,
             image: side,
             device: crate::device::name(&device),
@@ -177,7 +166,6 @@ impl Bench {
     }
 
     /// One step; with `parts` the program waits for the device after each part, so that the times are theirs.
-    #[allow(clippy::too_many_arguments)]
     fn step(
         &self,
         model: &Model,
@@ -189,7 +177,7 @@ impl Bench {
     ) -> Result<StepTimes> {
         let start = Instant::now();
         let (source, target) = batches.next()?;
-        let mut times = vec![start.elapsed().as_secs_f64()];
+        let mut ends = vec![start.elapsed().as_secs_f64()];
         let input = StepInput {
             source_images: &source.images,
             source_labels: &source.labels,
@@ -200,15 +188,15 @@ impl Bench {
         };
         let rate = self.config.learning_rate;
         let rates = GroupRates { backbone: rate, head: 10.0 * rate, discriminator: 10.0 * rate };
-        step::step(model, method, optimiser, &input, &rates, |part| {
-            if parts || part == step::Part::Optimiser {
+        train::step(method, model, optimiser, &input, &rates, &mut |part| {
+            if parts || part == Part::Optimiser {
                 model.device().synchronize()?;
             }
-            times.push(start.elapsed().as_secs_f64());
+            ends.push(start.elapsed().as_secs_f64());
             Ok(())
         })?;
-        let [data, forward, backward, optimiser] = times[..] else {
-            return Err(complain("the times of four parts of a step", times.len().to_string()).into());
+        let [data, forward, backward, optimiser] = ends[..] else {
+            return Err(complain("a step of three parts", (ends.len() - 1).to_string()).into());
         };
         Ok(StepTimes {
             data,
@@ -236,6 +224,19 @@ impl Bench {
     }
 }
 
+struct StepTimes {
+    data: f64,
+    forward: f64,
+    backward: f64,
+    optimiser: f64,
+}
+
+impl StepTimes {
+    fn whole(&self) -> f64 {
+        self.data + self.forward + self.backward + self.optimiser
+    }
+}
+
 fn restart_profile(on: bool) {
     profile::restart(on);
     #[cfg(feature = "cudnn")]
@@ -252,19 +253,6 @@ fn profile_seconds(device: &Device) -> Result<Vec<(&'static str, f64)>> {
     Ok(profile::seconds())
 }
 
-struct StepTimes {
-    data: f64,
-    forward: f64,
-    backward: f64,
-    optimiser: f64,
-}
-
-impl StepTimes {
-    fn whole(&self) -> f64 {
-        self.data + self.forward + self.backward + self.optimiser
-    }
-}
-
 /// Where the batches come from.
 enum Batches {
     Noise(Batch),
@@ -272,8 +260,7 @@ enum Batches {
 }
 
 impl Batches {
-    fn new(bench: &Bench, method: &dyn Method, device: &Device) -> Result<Self> {
-        let config = &bench.config;
+    fn new(bench: &Bench, config: &Checked, device: &Device) -> Result<Self> {
         if !bench.read_data {
             let labels: Vec<u32> = (0..config.batch_size).map(|i| (i % bench.classes) as u32).collect();
             return Ok(Self::Noise(Batch {
@@ -297,7 +284,7 @@ impl Batches {
             )
         };
         // A method without a target still measures with one loader only.
-        let target = if method.uses_target() { task.target } else { task.source.clone() };
+        let target = if config.method.uses_target() { task.target } else { task.source.clone() };
         Ok(Self::Read { source: load(task.source, "source")?, target: load(target, "target")? })
     }
 

@@ -2,15 +2,15 @@
 //!
 //! The same struct is the TOML file (its keys), the command line (its flags) and the record in the run's folder:
 //! a field that is written here is known to all three. Three layers decide a value: the preset, then the file,
-//! then the flags ([`layers`]); the result is checked once ([`RunConfig::validate`]).
+//! then the flags ([`layers`]); the result is checked once ([`RunConfig::check`]).
 
 use crate::method::alignment::PUBLISHED_STATISTICS_UPDATES;
 use clap::ArgAction::Set;
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::data::transform::Transform;
-use crate::error::{Result, complain, nearest};
+use crate::error::Result;
+use crate::method::table;
 
 pub mod check;
 pub mod choices;
@@ -18,6 +18,7 @@ pub mod layers;
 
 pub use crate::device::{DeviceChoice, Precision};
 pub use crate::model::resnet::BackboneKind;
+pub use check::Checked;
 pub use choices::{Baseline, Colour, DataSource, Weights};
 pub use layers::{Overlay, Preset};
 
@@ -38,7 +39,7 @@ pub struct RunConfig {
     /// What is trained.
     #[arg(long, help_heading = "What to train")]
     pub method: Baseline,
-    /// Align the task-oriented part of the source feature (ToAlign, equations 3 to 5); for dann, dannp and hda.
+    /// Align the task-oriented part of the source feature (ToAlign, equations 3 and 4); for dann, dannp and hda.
     #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub toalign: bool,
     /// Weigh samples by exp(-entropy) in the alignment loss [default: true, except for dann: false (published)].
@@ -167,7 +168,7 @@ impl RunConfig {
         Self {
             data: DataSource::Folder("office_home".into()),
             task: "Ar-Pr".into(),
-            method: Baseline::Hda,
+            method: "hda".parse().expect("hda is in the table"),
             toalign: false,
             entropy_conditioning: None,
             seed: 123,
@@ -258,8 +259,7 @@ impl RunConfig {
 
     /// The method's name as reports and folders write it, such as `hda+toalign`.
     pub fn method_name(&self) -> String {
-        let toalign = if self.toalign { "+toalign" } else { "" };
-        format!("{}{toalign}", self.method)
+        self.method.name(self.toalign)
     }
 
     /// The same settings with the method of this name, such as `hda+toalign`.
@@ -267,19 +267,8 @@ impl RunConfig {
     /// # Errors
     /// If there is no such method.
     pub fn with_method_name(&self, name: &str) -> Result<Self> {
-        let (baseline, toalign) = match name.strip_suffix("+toalign") {
-            Some(baseline) => (baseline, true),
-            None => (name, false),
-        };
-        let method = Baseline::from_str(baseline, true).map_err(|_| {
-            let known = Baseline::value_variants().iter().map(Baseline::to_string).collect::<Vec<_>>();
-            let advice = match nearest(baseline, known.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => "+toalign behind one of the last three turns ToAlign on".to_owned(),
-            };
-            complain(format!("a method of {}", known.join(", ")), format!("'{name}'")).advice(advice)
-        })?;
-        Ok(Self { method, toalign, ..self.clone() })
+        let (key, toalign) = table::split(name);
+        Ok(Self { method: key.parse()?, toalign, ..self.clone() })
     }
 
     /// Pictures of the target per step: as set, or as many as of the source.
@@ -289,16 +278,12 @@ impl RunConfig {
 
     /// Whether the alignment loss weighs samples by their entropy: as set, or as published for this method.
     pub fn conditions_on_entropy(&self) -> bool {
-        self.entropy_conditioning.unwrap_or(self.method != Baseline::Dann)
+        self.entropy_conditioning.unwrap_or(self.method.entropy_conditioning)
     }
 
     /// The factor on the alignment loss: as set, or as published for this method.
     pub fn alignment_factor(&self) -> f64 {
-        let published = match self.method {
-            Baseline::Dann => 0.1,
-            _ => 1.0,
-        };
-        self.alignment_weight.unwrap_or(published)
+        self.alignment_weight.unwrap_or(self.method.alignment_weight)
     }
 }
 

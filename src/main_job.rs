@@ -4,26 +4,20 @@ use std::time::Instant;
 
 use image::RgbImage;
 
-use crate::config::transform;
-use crate::config::{Baseline, RunConfig};
+use crate::config::{Checked, RunConfig, transform};
 use crate::data::dataset::Domain;
 use crate::draw::style::display_name;
 use crate::error::Result;
 use crate::explain::attention::{chance_level, energy_in_mask};
 use crate::explain::look::Look;
-use crate::report::study::{Explanation, MethodRun, Panel, SampleStrip, Study};
+use crate::report::one_task::{Explanation, OneTask, Panel, SampleStrip, standing};
 use crate::runs::session::Session;
+use crate::runs::study::{Study, StudyRun};
 use crate::train::observer::{Observer, Recorder};
 
-/// The methods, in the order of the table: baseline and ToAlign.
-pub const METHODS: [(Baseline, bool); 6] = [
-    (Baseline::SourceOnly, false),
-    (Baseline::TargetBnOnly, false),
-    (Baseline::Dannp, false),
-    (Baseline::Dannp, true),
-    (Baseline::Hda, false),
-    (Baseline::Hda, true),
-];
+/// The methods, in the order of the table; those of a sweep too, unless it names others.
+pub const METHODS: [&str; 6] =
+    ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
 
 /// The methods whose heat maps are compared.
 const EXPLAINED: [&str; 3] = ["source-only", "dannp+toalign", "hda+toalign"];
@@ -35,32 +29,34 @@ const EXPLANATIONS: usize = 6;
 const SCALE: u32 = 4;
 
 /// The settings of the six runs.
-pub fn configs(base: &RunConfig) -> Vec<RunConfig> {
-    METHODS.iter().map(|&(method, toalign)| RunConfig { method, toalign, ..base.clone() }).collect()
+///
+/// # Errors
+/// If a method is not in the table of methods.
+pub fn configs(base: &RunConfig) -> Result<Vec<RunConfig>> {
+    METHODS.iter().map(|name| base.with_method_name(name)).collect()
 }
 
 /// Trains the six methods one after the other and gathers what the report shows.
 ///
 /// # Errors
 /// If a setting cannot be meant, or a run fails; a `Break` of the observer ends that run and skips the others.
-pub fn run(base: &RunConfig, observer: &mut dyn Observer) -> Result<Study> {
+pub fn run(base: &Checked, observer: &mut dyn Observer) -> Result<OneTask> {
     let start = Instant::now();
-    let mut study = Study::default();
+    let mut found = OneTask::default();
     let mut explained = Vec::new();
-    for config in configs(base) {
-        let session = Session::new(config)?;
+    for config in configs(base)? {
+        let session = Session::new(config.check()?)?;
         let name = session.config.method_name();
         let mut records = Recorder::default();
         let summary = session.trainer()?.run(&mut [&mut records, &mut *observer])?;
-        study.methods.push(MethodRun {
-            name: name.clone(),
+        found.study.runs.push(StudyRun {
+            task: session.task.name.clone(),
+            method: name.clone(),
+            seed: session.config.seed,
             records: records.0,
-            last: summary.last_accuracy.unwrap_or(f64::NAN),
-            best: summary.best.map_or(f64::NAN, |best| best.accuracy),
-            seconds_per_step: summary.seconds_per_step,
         });
-        if study.domains.is_empty() {
-            describe(&mut study, &session)?;
+        if found.domains.is_empty() {
+            describe(&mut found, &session)?;
         }
         if EXPLAINED.contains(&name.as_str()) {
             explained.push(session);
@@ -69,18 +65,18 @@ pub fn run(base: &RunConfig, observer: &mut dyn Observer) -> Result<Study> {
             break;
         }
     }
-    study.summary = findings(&study.methods);
-    study.explanations = explanations(&explained)?;
-    study.seconds = start.elapsed().as_secs_f64();
-    Ok(study)
+    found.summary = findings(&found.study);
+    found.explanations = explanations(&explained)?;
+    found.seconds = start.elapsed().as_secs_f64();
+    Ok(found)
 }
 
 /// Fills in what is the same for all methods.
-fn describe(study: &mut Study, session: &Session) -> Result<()> {
+fn describe(found: &mut OneTask, session: &Session) -> Result<()> {
     let Session { config, task, .. } = session;
-    study.title = "Adapting from one style to another".into();
-    study.task = format!("{} → {}", task.source.name, task.target.name);
-    study.settings = toml::Table::try_from(config)
+    found.title = "Adapting from one style to another".into();
+    found.task = format!("{} → {}", task.source.name, task.target.name);
+    found.settings = toml::Table::try_from(&**config)
         .unwrap_or_default()
         .into_iter()
         .filter(|(key, _)| key != "method" && key != "toalign")
@@ -91,7 +87,7 @@ fn describe(study: &mut Study, session: &Session) -> Result<()> {
             let label = domain.pictures.label(index) as usize;
             Ok((domain.pictures.decode(index)?, task.classes[label].clone()))
         });
-        study.domains.push(SampleStrip {
+        found.domains.push(SampleStrip {
             caption: format!("{} ({part})", domain.name),
             pictures: pictures.collect::<Result<Vec<(RgbImage, String)>>>()?,
         });
@@ -100,8 +96,11 @@ fn describe(study: &mut Study, session: &Session) -> Result<()> {
 }
 
 /// What the accuracies after the last step say, in sentences.
-fn findings(runs: &[MethodRun]) -> Vec<String> {
-    let last = |name: &str| runs.iter().find(|run| run.name == name).map(|run| run.last);
+fn findings(study: &Study) -> Vec<String> {
+    let last = |name: &str| {
+        let run = study.runs.iter().find(|run| run.method == name);
+        run.map(|run| standing(run).last_target_accuracy)
+    };
     let mut found = Vec::new();
     if let (Some(baseline), Some(control)) = (last("source-only"), last("target-bn-only")) {
         found.push(format!(
@@ -140,7 +139,7 @@ fn explanations(sessions: &[Session]) -> Result<Vec<Explanation>> {
     let mut explanations = Vec::new();
     for index in spread(target, EXPLANATIONS) {
         let picture = target.pictures.decode(index)?;
-        let mask = target.pictures.mask(index)?;
+        let mask = target.pictures.mask(index)?.map(|mask| transform.test_mask(&mask));
         let label = target.pictures.label(index);
         let mut panels = Vec::new();
         for session in sessions {
@@ -178,19 +177,14 @@ fn spread(domain: &Domain, count: usize) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn run(name: &str, last: f64) -> MethodRun {
-        MethodRun { name: name.into(), last, ..MethodRun::default() }
-    }
+    use crate::report::made_up::run;
 
     #[test]
     fn the_findings_state_differences_of_last_accuracies() {
-        let found = findings(&[
-            run("source-only", 57.5),
-            run("target-bn-only", 56.25),
-            run("dannp", 71.5),
-            run("dannp+toalign", 71.25),
-        ]);
+        let accuracies =
+            [("source-only", 57.5), ("target-bn-only", 56.25), ("dannp", 71.5), ("dannp+toalign", 71.25)];
+        let runs = accuracies.map(|(method, last)| run("Cl-Rw", method, 1, last)).to_vec();
+        let found = findings(&Study { runs });
         assert_eq!(found.len(), 3);
         assert!(found[0].contains("57.5 %") && found[0].contains("56.2 %"), "{}", found[0]);
         assert!(found[1].starts_with("DANNP reaches 71.5 % (+14.0 points over source only)"));
@@ -200,13 +194,11 @@ mod tests {
     #[test]
     fn the_six_runs_differ_in_the_method_alone() {
         let base = RunConfig::mini();
-        let configs = configs(&base);
+        let configs = configs(&base).unwrap();
         let names: Vec<String> = configs.iter().map(RunConfig::method_name).collect();
-        let expected = ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
-        assert_eq!(names, expected);
+        assert_eq!(names, METHODS);
         for config in configs {
-            config.validate().unwrap();
-            for (key, _, _) in base.differences(&config).unwrap() {
+            for (key, _, _) in base.differences(&config.check().unwrap()).unwrap() {
                 assert!(["method", "toalign"].contains(&key.as_str()), "{key}");
             }
         }

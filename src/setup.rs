@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 
-use crate::config::{Baseline, DataSource, RunConfig, Weights};
+use crate::config::{Checked, DataSource, RunConfig, Weights};
 use crate::data::check::DomainCheck;
 use crate::data::dataset::Task;
 use crate::data::lists::Lists;
@@ -14,10 +14,6 @@ use crate::data::{folder, office_home};
 use crate::error::{Result, complain};
 use crate::method::Method;
 use crate::method::alignment::Alignment;
-use crate::method::dann::Dann;
-use crate::method::dannp::Dannp;
-use crate::method::hda::Hda;
-use crate::method::source_only::{SourceOnly, TargetBatchNormOnly};
 use crate::mini_home;
 use crate::model::resnet::BackboneKind;
 use crate::model::{Model, ModelSpec, pretrained, weights};
@@ -26,7 +22,7 @@ use crate::model::{Model, ModelSpec, pretrained, weights};
 ///
 /// # Errors
 /// If the data or a domain is absent.
-pub fn open_task(config: &RunConfig) -> Result<Task> {
+pub fn open_task(config: &Checked) -> Result<Task> {
     let options = Options {
         skip_bad_images: config.skip_bad_images,
         background: config.background.map(|colour| colour.0),
@@ -78,47 +74,33 @@ pub fn check_data(data: &DataSource) -> Result<Vec<DomainCheck>> {
 
 /// The method with its settings.
 pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
-    let alignment = Alignment {
+    (config.method.make)(Alignment {
         toalign: config.toalign,
         entropy_conditioning: config.conditions_on_entropy(),
         weight: config.alignment_factor(),
         statistics_updates: config.toalign_statistics_updates,
-    };
-    match config.method {
-        Baseline::SourceOnly => Box::new(SourceOnly),
-        Baseline::TargetBnOnly => Box::new(TargetBatchNormOnly),
-        Baseline::Dann => Box::new(Dann { alignment }),
-        Baseline::Dannp => Box::new(Dannp { alignment }),
-        Baseline::Hda => Box::new(Hda { alignment }),
-    }
+    })
 }
 
-/// The model that the method needs for one source, with random initial values, on the device of the configuration.
+/// The model that the method needs for so many classes and source domains, with random initial values, on the device of the
+/// configuration.
 ///
 /// # Errors
 /// If there is no such device, or no room on it.
-pub fn make_model(config: &RunConfig, classes: usize) -> Result<Model> {
-    make_model_for(1, config, classes)
-}
-
-/// As [`make_model`], for so many source domains.
-///
-/// # Errors
-/// If there is no such device, or no room on it.
-pub fn make_model_for(sources: usize, config: &RunConfig, classes: usize) -> Result<Model> {
-    let method = make_method(config);
+pub fn make_model(config: &Checked, classes: usize, sources: usize) -> Result<Model> {
     let spec = ModelSpec {
         backbone: config.backbone,
         classes,
-        head: method.head(),
-        discriminator: method.discriminator_input(),
+        head: config.method.head,
+        discriminator: config.method.discriminator,
+        sources,
         hidden: config.discriminator_hidden,
         dropout: config.dropout,
         dtype: DType::F32,
     };
     let device = config.device.open()?;
     config.precision.check(&device)?;
-    Ok(Model::for_sources(sources, &spec, config.seed)?.to_device(&device)?.with_precision(config.precision))
+    Ok(Model::new(&spec, config.seed)?.to_device(&device)?.with_precision(config.precision))
 }
 
 /// Sets the backbone to the weights that the run starts from.
@@ -154,25 +136,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_configuration_and_the_method_agree_on_its_name() {
-        for (method, toalign, name) in [
-            (Baseline::SourceOnly, false, "source-only"),
-            (Baseline::TargetBnOnly, false, "target-bn-only"),
-            (Baseline::Dann, true, "dann+toalign"),
-            (Baseline::Dannp, false, "dannp"),
-            (Baseline::Hda, true, "hda+toalign"),
-        ] {
-            let config = RunConfig { method, toalign, ..RunConfig::mini() };
-            assert_eq!(config.method_name(), name);
-            assert_eq!(make_method(&config).name(), name);
-        }
-    }
-
-    #[test]
     fn the_same_seed_gives_every_method_the_same_start() {
         let values = |method| {
-            let config = RunConfig { method, weights: Weights::None, ..RunConfig::mini() };
-            let parameters = make_model(&config, 12).unwrap().parameters();
+            let config = RunConfig { weights: Weights::None, ..RunConfig::mini() };
+            let config = config.with_method_name(method).unwrap().check().unwrap();
+            let parameters = make_model(&config, 12, 1).unwrap().parameters();
             let named = parameters.into_iter().filter(|parameter| {
                 ["base_net.conv1.weight", "base_net.fc.bias"].contains(&parameter.name.as_str())
             });
@@ -180,7 +148,7 @@ mod tests {
                 .map(|parameter| parameter.value.flatten_all().unwrap().to_vec1::<f32>().unwrap())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(values(Baseline::SourceOnly), values(Baseline::Hda));
-        assert_eq!(values(Baseline::SourceOnly).len(), 2);
+        assert_eq!(values("source-only"), values("hda"));
+        assert_eq!(values("source-only").len(), 2);
     }
 }

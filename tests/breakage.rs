@@ -11,7 +11,7 @@ use std::process::Stdio;
 
 use same::assert_same_run;
 use tempfile::TempDir;
-use toalign::config::{Baseline, DataSource, RunConfig, Weights};
+use toalign::config::{DataSource, RunConfig, Weights};
 use toalign::runs::folder::read_metrics;
 use toalign::runs::session::Session;
 use toalign::runs::study::read_study;
@@ -57,7 +57,7 @@ fn first(folder: &Path) -> RunConfig {
     RunConfig {
         data: DataSource::Folder(folder.join("toy3x5")),
         task: "Ar-Re".into(),
-        method: Baseline::SourceOnly,
+        method: "source-only".parse().unwrap(),
         weights: Weights::None,
         seed: 1,
         batch_size: 4,
@@ -143,7 +143,7 @@ fn a_run_whose_folder_is_deleted_says_so_and_begins_again() {
     // While it trains.
     let place = run(folder, "runs", RUNS[0]);
     let mut delete = DeleteAfter(3, place.clone());
-    let session = Session::new(first(folder)).unwrap();
+    let session = Session::new(first(folder).check().unwrap()).unwrap();
     let message = session.run_in(&folder.join("runs"), true, &mut [&mut delete]).unwrap_err().to_string();
     let expected = format!("safetensors: the folder {} does not exist", place.display());
     assert!(message.starts_with("cannot write ") && message.contains(&expected), "{message}");
@@ -160,7 +160,7 @@ fn a_line_that_was_half_written_is_written_again() {
     let folder = folder.path();
     sweep(folder, &arguments, &["--out", "straight"]);
     // In the run's own metrics: it stopped after the checkpoint of step 4.
-    Session::new(first(folder))
+    Session::new(first(folder).check().unwrap())
         .unwrap()
         .run_in(&folder.join("runs"), true, &mut [&mut StopAfter(5)])
         .unwrap();

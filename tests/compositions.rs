@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use rand::Rng;
-use toalign::config::{Baseline, DeviceChoice, RunConfig, Weights};
+use toalign::config::{DeviceChoice, RunConfig, Weights};
 use toalign::method::StepInput;
 use toalign::model::{HeadKind, Model, ModelSpec, resnet::BackboneKind};
 use toalign::nn::batch_norm::{BatchNorm, EPSILON, Mode, Then};
@@ -133,13 +133,13 @@ fn the_composed_optimiser_takes_the_same_steps() {
 /// The losses of a few steps of HDA+ToAlign with dropout, as a training run takes them.
 fn losses() -> Vec<f64> {
     let config = RunConfig {
-        method: Baseline::Hda,
+        method: "hda".parse().unwrap(),
         toalign: true,
         weights: Weights::None,
         device: DeviceChoice::Cpu,
         ..RunConfig::mini()
     };
-    let model = make_model(&config, 3).unwrap();
+    let model = make_model(&config.clone().check().unwrap(), 3, 1).unwrap();
     let method = make_method(&config);
     let settings = SgdSettings { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
     let mut sgd = Sgd::new(model.parameters(), settings).unwrap();
@@ -178,6 +178,7 @@ fn a_moved_model_is_equal_and_trains_apart() {
         classes: 3,
         head: HeadKind::Heuristic,
         discriminator: Some(toalign::model::DiscriminatorInput::Probabilities),
+        sources: 1,
         hidden: 8,
         dropout: 0.5,
         dtype: DType::F32,

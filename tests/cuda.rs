@@ -15,7 +15,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use common::{cases, values};
 use golden::{as_f64, run_cam_case, run_step_case, tolerance};
-use toalign::config::{BackboneKind, Baseline, DataSource, DeviceChoice, Precision, RunConfig, Weights};
+use toalign::config::{BackboneKind, DataSource, DeviceChoice, Precision, RunConfig, Weights};
 use toalign::device::memory;
 use toalign::model::resnet::ResNet;
 use toalign::nn::batch_norm::{BatchNorm, Mode, Then};
@@ -294,7 +294,7 @@ fn config(data: &Path, device: DeviceChoice) -> RunConfig {
     RunConfig {
         data: DataSource::Folder(data.to_owned()),
         task: "Ar-Re".into(),
-        method: Baseline::Hda,
+        method: "hda".parse().unwrap(),
         toalign: true,
         weights: Weights::None,
         steps: 6,
@@ -313,7 +313,7 @@ fn a_run_goes_on_on_the_cpu_after_the_gpu_and_stays_close_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let data = toy::pictures(folder.path(), 3, 5);
     let run = |root: &str, device: DeviceChoice, stop: usize, resume: bool| -> Checkpoint {
-        let session = Session::new(config(&data, device)).unwrap();
+        let session = Session::new(config(&data, device).check().unwrap()).unwrap();
         let observers: &mut [&mut dyn Observer] = &mut [&mut StopAfter(stop)];
         let outcome = session.run_in(&folder.path().join(root), resume, observers).unwrap();
         Checkpoint::load(&outcome.folder.join("last.safetensors")).unwrap()

@@ -61,6 +61,7 @@ fn each_backbone_has_the_statistics_of_its_batches_only_once() {
         classes: 3,
         head: HeadKind::Linear,
         discriminator: None,
+        sources: 1,
         hidden: 0,
         dropout: 0.0,
         dtype: DType::F64,

@@ -3,11 +3,10 @@
 use candle_core::{DType, Device, Tensor, Var};
 use rand::Rng;
 use toalign::method::alignment::Alignment;
-use toalign::method::dann::Dann;
 use toalign::method::dannp::Dannp;
 use toalign::method::hda::Hda;
 use toalign::method::losses::{entropy, entropy_weights, softmax};
-use toalign::method::source_only::{SourceOnly, TargetBatchNormOnly};
+use toalign::method::table::{ALL, Entry, find};
 use toalign::method::toalign::task_relevant;
 use toalign::method::{Method, StepInput};
 use toalign::model::head::Head;
@@ -35,25 +34,32 @@ fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
     }
 }
 
-fn methods() -> Vec<Box<dyn Method>> {
-    let mut methods: Vec<Box<dyn Method>> = vec![Box::new(SourceOnly), Box::new(TargetBatchNormOnly)];
-    for toalign in [false, true] {
-        for entropy_conditioning in [false, true] {
-            let alignment = Alignment { toalign, entropy_conditioning, weight: 1.0, statistics_updates: 2 };
-            methods.push(Box::new(Dann { alignment }));
-            methods.push(Box::new(Dannp { alignment }));
-            methods.push(Box::new(Hda { alignment }));
+/// Every row of the table, with and without ToAlign and entropy conditioning where it has them.
+fn methods() -> Vec<(&'static Entry, Box<dyn Method>)> {
+    let mut methods = Vec::new();
+    for entry in &ALL {
+        for toalign in [false, true] {
+            for entropy_conditioning in [false, true] {
+                let alignment =
+                    Alignment { toalign, entropy_conditioning, weight: 1.0, statistics_updates: 2 };
+                if entry.with_toalign.is_some() || !(toalign || entropy_conditioning) {
+                    methods.push((entry, (entry.make)(alignment)));
+                }
+            }
         }
     }
+    assert_eq!(methods.len(), 2 + 3 * 4);
     methods
 }
 
-fn model(method: &dyn Method) -> Model {
+fn model(method: &str) -> Model {
+    let (entry, _) = find(method).unwrap();
     let spec = ModelSpec {
         backbone: BackboneKind::Small,
         classes: 3,
-        head: method.head(),
-        discriminator: method.discriminator_input(),
+        head: entry.head,
+        discriminator: entry.discriminator,
+        sources: 1,
         hidden: 16,
         dropout: 0.5,
         dtype: DType::F64,
@@ -76,8 +82,8 @@ fn batch(domain: &str, brightness: f64) -> (Tensor, Tensor) {
 fn every_method_learns_a_toy_task() {
     let (source, labels) = batch("source", 1.0);
     let (target, _) = batch("target", 0.6);
-    for method in methods() {
-        let model = model(method.as_ref());
+    for (entry, method) in methods() {
+        let model = model(entry.key);
         let settings = SgdSettings { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
         let mut sgd = Sgd::new(model.parameters(), settings).unwrap();
         let rates = GroupRates { backbone: 0.01, head: 0.05, discriminator: 0.05 };
@@ -86,7 +92,7 @@ fn every_method_learns_a_toy_task() {
             let input = StepInput {
                 source_images: &source,
                 source_labels: &labels,
-                target_images: method.uses_target().then_some(&target),
+                target_images: entry.uses_target().then_some(&target),
                 reversal_coefficient: 0.3,
                 seed: 1,
                 step,
@@ -98,7 +104,7 @@ fn every_method_learns_a_toy_task() {
             sgd.step(&losses.total.backward().unwrap(), &rates).unwrap();
         }
         let (first, last) = (classification[0], classification[24]);
-        assert!(last < 0.3 * first, "{}: {first} → {last}", method.name());
+        assert!(last < 0.3 * first, "{}: {first} → {last}", entry.key);
     }
 }
 
@@ -110,7 +116,7 @@ fn the_discriminator_is_trained_against_the_backbone() {
         Alignment { toalign: true, entropy_conditioning: true, weight: 1.0, statistics_updates: 2 };
     let method = Hda { alignment };
     let norms = |coefficient: f64| -> (f64, f64) {
-        let model = model(&method);
+        let model = model("hda");
         let input = StepInput {
             source_images: &source,
             source_labels: &labels,
@@ -216,11 +222,11 @@ fn a_method_without_its_batch_or_its_discriminator_says_so() {
         step: 0,
     };
     let dannp = Dannp { alignment };
-    let message = dannp.losses(&model(&dannp), &input(None)).err().unwrap().to_string();
+    let message = dannp.losses(&model("dannp"), &input(None)).err().unwrap().to_string();
     assert!(message.contains("expected a target batch, found none"), "{message}");
-    let message = dannp.losses(&model(&SourceOnly), &input(Some(&source))).err().unwrap().to_string();
+    let message = dannp.losses(&model("source-only"), &input(Some(&source))).err().unwrap().to_string();
     assert!(message.contains("expected a model with a discriminator"), "{message}");
     let hda = Hda { alignment };
-    let message = hda.losses(&model(&dannp), &input(Some(&source))).err().unwrap().to_string();
+    let message = hda.losses(&model("dannp"), &input(Some(&source))).err().unwrap().to_string();
     assert!(message.contains("expected a model with HDA's heuristic heads"), "{message}");
 }

@@ -72,7 +72,6 @@ fn a_gpu_that_is_not_there() {
         &["eval", "--run", &run, "--device", "cuda:99"][..],
         &["predict", "toy3x5/Art/class0/00000.png", "--run", &run, "--device", "cuda:99"][..],
         &["bench", "--backbone", "small", "--image", "16", "--device", "cuda:99"][..],
-        &["pretrain", "--device", "cuda:99"][..],
     ] {
         let message = complaint(folder.path(), command);
         assert!(message.contains("device (--device): expected "), "{command:?}: {message}");

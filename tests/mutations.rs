@@ -23,7 +23,7 @@ use toalign::random::generator;
 use toalign::runs::folder::{read_config, read_metrics};
 use toalign::train::checkpoint::{Checkpoint, Header};
 use toalign::train::progress::Progress;
-use toalign::train::record::Record;
+use toalign::train::record::{Finish, Record};
 use zip::write::SimpleFileOptions;
 
 /// The system's allocator; follows what this thread holds.
@@ -125,8 +125,8 @@ fn settings() -> Vec<Vec<u8>> {
 
 fn settings_file(folder: &Path, bytes: &[u8]) -> Result<()> {
     let file = written(folder, "config.toml", bytes);
-    let _ = read_config(folder).map(|config| config.validate());
-    RunConfig::mini().overlaid_by_file(&file)?.validate()
+    let _ = read_config(folder).map(|config| config.check());
+    RunConfig::mini().overlaid_by_file(&file)?.check().map(drop)
 }
 
 fn metrics() -> Vec<Vec<u8>> {
@@ -144,13 +144,13 @@ fn metrics() -> Vec<Vec<u8>> {
             classes: vec!["Bed".into(), "Mug".into()],
             counts: vec![(0, 1, 7), (1, 1, 9)],
         },
-        Record::Finish {
+        Record::Finish(Finish {
             step: 9,
             last_target_accuracy: 60.5,
             best_target_accuracy: 61.5,
             best_step: 6,
             seconds_per_step: 0.1,
-        },
+        }),
     ];
     let lines = records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n");
     vec![lines.collect::<String>().into_bytes()]

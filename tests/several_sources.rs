@@ -49,11 +49,12 @@ fn model(sources: usize) -> Model {
         classes: 3,
         head: HeadKind::Linear,
         discriminator: Some(DiscriminatorInput::Probabilities),
+        sources,
         hidden: 4,
         dropout: 0.0,
         dtype: DType::F64,
     };
-    let model = Model::for_sources(sources, &spec, 1).unwrap();
+    let model = Model::new(&spec, 1).unwrap();
     for (number, parameter) in model.discriminator().unwrap().parameters().iter().enumerate() {
         parameter.value.set(&wave(parameter.value.dims(), 10.0 * number as f64)).unwrap();
     }
@@ -397,13 +398,13 @@ fn a_run_from_two_sources_resumes_to_the_bit() {
 
 /// The same run as [`train`]'s, stopped after its second step.
 fn stop_after_two_steps(root: &Path, run: &Path, place: &Path) {
-    use toalign::config::{Baseline, DataSource, Weights};
+    use toalign::config::{DataSource, Weights};
     use toalign::runs::session::Session;
     use toalign::train::observer::StopAfter;
     let config = RunConfig {
         data: DataSource::Folder(root.to_owned()),
         task: "Ar+Ph-Re".into(),
-        method: Baseline::Hda,
+        method: "hda".parse().unwrap(),
         toalign: true,
         steps: 4,
         test_every: 2,
@@ -416,7 +417,7 @@ fn stop_after_two_steps(root: &Path, run: &Path, place: &Path) {
         source_test_pictures: Some(2),
         ..RunConfig::mini()
     };
-    let outcome = Session::new(config)
+    let outcome = Session::new(config.check().unwrap())
         .unwrap()
         .run_in(&place.join("stopped"), false, &mut [&mut StopAfter(2)])
         .unwrap();
@@ -443,6 +444,6 @@ fn the_published_numbers_are_presets() {
     let batches = |pictures: usize| pictures.div_ceil(slides.test_batch_size);
     assert_eq!((batches(4365), batches(2427)), (291, 162));
     for preset in [domain_net, slides] {
-        preset.validate().unwrap();
+        preset.check().unwrap();
     }
 }

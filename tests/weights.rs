@@ -95,6 +95,7 @@ fn small_model(classes: usize, seed: u64) -> Model {
         classes,
         head: HeadKind::Heuristic,
         discriminator: Some(DiscriminatorInput::Probabilities),
+        sources: 1,
         hidden: 16,
         dropout: 0.5,
         dtype: DType::F32,

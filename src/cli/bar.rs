@@ -1,43 +1,72 @@
 //! The progress bar with its estimate of the time left.
 
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use toalign::Result;
 use toalign::train::observer::{Observer, StepReport, TestReport};
+use toalign::train::pace::Pace;
 use toalign::train::record::Record;
 
-/// A bar over all steps of one run or several; invisible where standard error is no terminal.
+/// A bar over steps; invisible where standard error is no terminal.
+#[derive(Clone)]
+pub struct Steps {
+    pub bar: ProgressBar,
+    pace: Arc<Mutex<Pace>>,
+}
+
+impl Steps {
+    /// Draws `template`, in which `{left}` is the time left.
+    pub fn over(steps: usize, template: &str) -> Self {
+        let bar = ProgressBar::new(steps as u64);
+        let pace = Arc::new(Mutex::new(Pace::begin(0)));
+        let shared = pace.clone();
+        let left = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let pace = *shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = pace.left(state.pos() as usize, state.len().unwrap_or_default() as usize);
+            let _ = out.write_str(&left.unwrap_or_default());
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.with_key("left", left));
+        }
+        Self { bar, pace }
+    }
+
+    /// Takes note of steps that were done before.
+    pub fn find(&self, steps: usize) {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).find(steps);
+        self.bar.inc(steps as u64);
+    }
+}
+
+/// Watches one run, or several one after the other.
 pub struct Bar {
-    bar: ProgressBar,
+    steps: Steps,
     method: String,
 }
 
 impl Bar {
     /// A bar over `steps` steps.
     pub fn over(steps: usize) -> Self {
-        let bar = ProgressBar::new(steps as u64);
-        let style = "{msg}\n{wide_bar} {pos}/{len} steps, {elapsed} so far, {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
-        Self { bar, method: String::new() }
+        let template = "{msg}\n{wide_bar} {pos}/{len} steps, {elapsed} so far, {left}";
+        Self { steps: Steps::over(steps, template), method: String::new() }
     }
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.steps.bar.finish_and_clear();
     }
 }
 
 impl Observer for Bar {
     fn on_step(&mut self, _report: &StepReport) -> Result<ControlFlow<()>> {
-        self.bar.inc(1);
+        self.steps.bar.inc(1);
         Ok(ControlFlow::Continue(()))
     }
 
     fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
-        self.bar.set_message(format!(
+        self.steps.bar.set_message(format!(
             "{}: target accuracy {:.1} % after step {}",
             self.method, report.target.accuracy, report.step
         ));
@@ -48,12 +77,11 @@ impl Observer for Bar {
         match record {
             Record::Start { method, from_step, .. } => {
                 self.method.clone_from(method);
-                self.bar.inc(*from_step as u64);
-                self.bar.reset_eta();
-                self.bar.set_message(format!("{method}: training"));
+                self.steps.find(*from_step);
+                self.steps.bar.set_message(format!("{method}: training"));
             }
-            Record::Finish { last_target_accuracy, .. } => self.bar.suspend(|| {
-                eprintln!("{:<16} {last_target_accuracy:5.1} % on the target", self.method);
+            Record::Finish(finish) => self.steps.bar.suspend(|| {
+                eprintln!("{:<16} {:5.1} % on the target", self.method, finish.last_target_accuracy);
             }),
             _ => {}
         }

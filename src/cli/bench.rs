@@ -81,7 +81,6 @@ impl Bench {
                 print_pictures(&measured)
             };
         }
-        let aligns = matches!(self.method, Baseline::Dann | Baseline::Dannp | Baseline::Hda);
         let preset = RunConfig::office_home();
         let config = RunConfig {
             backbone: self.backbone,
@@ -90,7 +89,7 @@ impl Bench {
             batch_size: self.batch,
             test_batch_size: preset.test_batch_size,
             method: self.method,
-            toalign: self.toalign && aligns,
+            toalign: self.toalign && self.method.with_toalign.is_some(),
             // The small network is Mini Office-Home's, discriminator included.
             discriminator_hidden: match self.backbone {
                 BackboneKind::Small => RunConfig::mini().discriminator_hidden,

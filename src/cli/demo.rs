@@ -7,8 +7,8 @@ use toalign::Result;
 use toalign::config::{DeviceChoice, RunConfig};
 use toalign::files::write_atomically;
 use toalign::main_job;
-use toalign::report::html::write_page;
-use toalign::report::study::{RESULTS_NOTE, results_table};
+use toalign::report::one_task::{RESULTS_NOTE, results_table};
+use toalign::report::page::Page;
 
 use super::bar::Bar;
 use super::say::say;
@@ -43,19 +43,19 @@ impl Demo {
             device: self.device,
             ..RunConfig::mini()
         };
-        config.validate()?;
+        let config = config.check()?;
         // A page that cannot be written should be known before the minutes of training, not after.
         if !self.out.exists() {
             write_atomically(&self.out, b"")?;
             let _ = std::fs::remove_file(&self.out);
         }
         let mut bar = Bar::over(config.steps * main_job::METHODS.len());
-        let mut study = main_job::run(&config, &mut bar)?;
+        let mut found = main_job::run(&config, &mut bar)?;
         bar.finish();
-        study.command = format!("toalign --task {} --seed {} --steps {}", self.task, self.seed, self.steps);
-        say(results_table(&study.methods))?;
+        found.command = format!("toalign --task {} --seed {} --steps {}", self.task, self.seed, self.steps);
+        say(results_table(&found.study))?;
         say(RESULTS_NOTE)?;
-        write_page(&study, &self.out)?;
-        say(format!("{:.0} seconds; report: {}", study.seconds, self.out.display()))
+        Page::of_one_task(&found)?.write(&self.out)?;
+        say(format!("{:.0} seconds; report: {}", found.seconds, self.out.display()))
     }
 }

@@ -63,6 +63,7 @@ impl Eval {
         let mut config = trained.header.config.clone();
         config.data = self.data.unwrap_or(config.data);
         config.task = self.task.unwrap_or(config.task);
+        let config = config.check()?;
         let task = open_task(&config)?;
         remark(&task.remarks);
         trained.require_classes(&task.classes)?;

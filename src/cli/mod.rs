@@ -7,7 +7,6 @@ mod demo;
 mod eval;
 mod fetch;
 mod predict;
-mod pretrain;
 mod report;
 mod say;
 mod sweep;
@@ -54,8 +53,6 @@ enum Command {
     Data(data::Data),
     /// Compare many runs: tables, a page with charts, CSV, LaTeX
     Report(report::Report),
-    /// Make the pretrained weights of the small backbone
-    Pretrain(pretrain::Pretrain),
 }
 
 /// Reads the command line and does what it says.
@@ -70,7 +67,6 @@ pub fn run() -> Result<()> {
         Some(Command::Bench(bench)) => bench.run(),
         Some(Command::Data(data)) => data.run(),
         Some(Command::Report(report)) => report.run(),
-        Some(Command::Pretrain(pretrain)) => pretrain.run(),
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use toalign::Result;
 use toalign::files::write_atomically;
 use toalign::report::cost::read_bench;
-use toalign::report::page::write_page;
+use toalign::report::page::Page;
 use toalign::report::selection::Choice;
 use toalign::report::text::text;
 use toalign::report::write::{csv, latex};
@@ -78,7 +78,7 @@ impl Report {
         }
         say(text(&found, &bench, choice)?)?;
         if let Some(path) = &self.html {
-            write_page(&found, &bench, choice, path)?;
+            Page::of_runs(&found, &bench, choice)?.write(path)?;
         }
         if let Some(path) = &self.csv {
             write_atomically(path, csv(&found.study).as_bytes())?;

@@ -10,12 +10,14 @@ use toalign::Result;
 use toalign::config::{Overlay, Preset, RunConfig};
 use toalign::error::complain;
 use toalign::files::write_atomically;
+use toalign::main_job::METHODS;
 use toalign::runs::slurm::{Requests, script_of_this_command};
 use toalign::runs::study::keep;
 use toalign::runs::sweep::{Ended, Overview, Plan};
 use toalign::train::observer::{Observer, StepReport, TestReport};
 use toalign::train::record::Record;
 
+use super::bar::Steps;
 use super::say::say;
 
 const EXAMPLES: &str = "\
@@ -34,11 +36,7 @@ pub struct Sweep {
     #[arg(long, value_delimiter = ',', default_value = "all")]
     tasks: Vec<String>,
     /// Methods such as `hda+toalign`, separated by commas.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "source-only,target-bn-only,dannp,dannp+toalign,hda,hda+toalign"
-    )]
+    #[arg(long, value_delimiter = ',', default_values = METHODS)]
     methods: Vec<String>,
     /// Seeds, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
@@ -118,26 +116,24 @@ fn write_script(file: &Path, script: &str) -> Result<()> {
 /// A bar over all steps of all runs, and one for each run at work.
 struct Bars {
     group: MultiProgress,
-    total: ProgressBar,
+    total: Steps,
 }
 
 impl Bars {
     fn over(plan: &Plan) -> Self {
         let steps: usize = plan.runs.iter().map(|run| run.steps).sum();
         let group = MultiProgress::new();
-        let total = group.add(ProgressBar::new(steps as u64));
         let runs = plan.runs.len();
-        let style =
-            format!("{{wide_bar}} {{pos}}/{{len}} steps of {runs} runs, {{elapsed}} so far, {{eta}} left");
-        if let Ok(style) = ProgressStyle::with_template(&style) {
-            total.set_style(style);
-        }
-        total.enable_steady_tick(Duration::from_secs(1));
+        let template =
+            format!("{{wide_bar}} {{pos}}/{{len}} steps of {runs} runs, {{elapsed}} so far, {{left}}");
+        let total = Steps::over(steps, &template);
+        group.add(total.bar.clone());
+        total.bar.enable_steady_tick(Duration::from_secs(1));
         Self { group, total }
     }
 
     fn finish(&self) {
-        self.total.finish_and_clear();
+        self.total.bar.finish_and_clear();
     }
 }
 
@@ -155,8 +151,7 @@ impl Overview for Bars {
     fn end(&self, _number: usize, run: &RunConfig, ended: &Ended) {
         match ended {
             Ended::WasFinished | Ended::Elsewhere => {
-                self.total.inc(run.steps as u64);
-                self.total.reset_eta();
+                self.total.find(run.steps);
             }
             Ended::Failed(error) => self.group.suspend(|| {
                 eprintln!("{} {} seed {} failed: {error}", run.task, run.method_name(), run.seed);
@@ -169,7 +164,7 @@ impl Overview for Bars {
 /// The bar of one run; it goes when the run ends.
 struct RunBar {
     bar: ProgressBar,
-    total: ProgressBar,
+    total: Steps,
     name: String,
 }
 
@@ -182,7 +177,7 @@ impl Drop for RunBar {
 impl Observer for RunBar {
     fn on_step(&mut self, _report: &StepReport) -> Result<ControlFlow<()>> {
         self.bar.inc(1);
-        self.total.inc(1);
+        self.total.bar.inc(1);
         Ok(ControlFlow::Continue(()))
     }
 
@@ -194,8 +189,7 @@ impl Observer for RunBar {
     fn on_record(&mut self, record: &Record) -> Result<()> {
         if let Record::Start { from_step, .. } = record {
             self.bar.inc(*from_step as u64);
-            self.total.inc(*from_step as u64);
-            self.total.reset_eta();
+            self.total.find(*from_step);
         }
         Ok(())
     }

@@ -1,7 +1,29 @@
-//! The check at the door: after it, no setting has to be doubted again.
+//! The check at the door: what passed it is [`Checked`], and no setting has to be doubted again.
 
-use super::{Baseline, RunConfig};
+use std::ops::Deref;
+
+use super::RunConfig;
 use crate::error::{Result, complain};
+use crate::method::table;
+
+/// Settings that passed the check; whatever trains takes these.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked(RunConfig);
+
+impl Deref for Checked {
+    type Target = RunConfig;
+
+    fn deref(&self) -> &RunConfig {
+        &self.0
+    }
+}
+
+impl Checked {
+    /// The same settings under the name that the data set has for the task.
+    pub fn on_task(self, name: &str) -> Self {
+        Self(RunConfig { task: name.to_owned(), ..self.0 })
+    }
+}
 
 impl RunConfig {
     /// Checks every setting that can be wrong by itself.
@@ -12,10 +34,17 @@ impl RunConfig {
     /// ```
     /// use toalign::config::RunConfig;
     /// let config = RunConfig { learning_rate: f64::NAN, ..RunConfig::mini() };
-    /// let message = config.validate().unwrap_err().to_string();
+    /// let message = config.check().unwrap_err().to_string();
     /// assert!(message.starts_with("learning_rate (--learning-rate): expected a number of at least 0, found NaN"));
+    /// assert_eq!(RunConfig::mini().check()?.steps, 500);
+    /// # Ok::<(), toalign::Error>(())
     /// ```
-    pub fn validate(&self) -> Result<()> {
+    pub fn check(self) -> Result<Checked> {
+        self.complain_about_values()?;
+        Ok(Checked(self))
+    }
+
+    fn complain_about_values(&self) -> Result<()> {
         for (key, value) in [
             ("steps", self.steps),
             ("test_every", self.test_every),
@@ -73,8 +102,12 @@ impl RunConfig {
             "false where momentum is 0",
             self.nesterov,
         )?;
-        let aligns = !matches!(self.method, Baseline::SourceOnly | Baseline::TargetBnOnly);
-        require(aligns || !self.toalign, "toalign", "a method that aligns (dann, dannp or hda)", self.method)
+        let fine = self.method.with_toalign.is_some() || !self.toalign;
+        let aligning = table::all().into_iter().filter(|entry| entry.with_toalign.is_some());
+        let keys: Vec<&str> = aligning.map(|entry| entry.key).collect();
+        let (last, others) = keys.split_last().unwrap_or((&"none", &[]));
+        let expected = format!("a method that aligns ({} or {last})", others.join(", "));
+        require(fine, "toalign", &expected, self.method)
     }
 }
 

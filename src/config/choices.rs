@@ -1,13 +1,37 @@
 //! The settings that are a choice among names: data, method, backbone, initial weights.
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::ValueEnum;
+use clap::builder::{
+    MapValueParser, PossibleValue, PossibleValuesParser, TypedValueParser, ValueParserFactory,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, complain};
+use crate::error::{Error, complain, nearest};
+use crate::method::table::{self, Entry};
+
+/// Lets a file of settings hold a choice as the text that the command line takes.
+macro_rules! written_as_text {
+    ($($choice:ty),*) => {$(
+        impl TryFrom<String> for $choice {
+            type Error = Error;
+
+            fn try_from(text: String) -> Result<Self, Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$choice> for String {
+            fn from(choice: $choice) -> Self {
+                choice.to_string()
+            }
+        }
+    )*};
+}
+written_as_text!(DataSource, Baseline, Colour);
 
 /// Where the pictures come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,20 +91,6 @@ impl FromStr for DataSource {
     }
 }
 
-impl TryFrom<String> for DataSource {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<DataSource> for String {
-    fn from(data: DataSource) -> Self {
-        data.to_string()
-    }
-}
-
 impl fmt::Display for DataSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -95,31 +105,76 @@ impl fmt::Display for DataSource {
     }
 }
 
-/// What is trained; ToAlign is a switch of its own on top of the last three.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Baseline {
-    /// Cross entropy on the source, nothing else
-    SourceOnly,
-    /// As source-only, but target batches pass through the batch norms: a control
-    TargetBnOnly,
-    /// Adversarial alignment of features (Ganin & Lempitsky 2015)
-    Dann,
-    /// Adversarial alignment of class probabilities with entropy conditioning
-    Dannp,
-    /// Heuristic domain adaptation (Cui et al. 2020) on top of dannp
-    Hda,
+/// What is trained: a row of the [table of methods](crate::method::table). ToAlign is a switch of its own on top.
+///
+/// ```
+/// use toalign::config::Baseline;
+/// let method: Baseline = "dannp".parse()?;
+/// assert_eq!((method.key, method.look.name), ("dannp", "DANNP"));
+/// assert!("danp".parse::<Baseline>().unwrap_err().to_string().contains("did you mean 'dann'?"));
+/// # Ok::<(), toalign::Error>(())
+/// ```
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Baseline(&'static Entry);
+
+impl Deref for Baseline {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        self.0
+    }
+}
+
+impl From<&'static Entry> for Baseline {
+    fn from(entry: &'static Entry) -> Self {
+        Self(entry)
+    }
+}
+
+impl PartialEq for Baseline {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl FromStr for Baseline {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let known = table::all();
+        if let Some(entry) = known.iter().find(|entry| entry.key.eq_ignore_ascii_case(text)) {
+            return Ok(Self(entry));
+        }
+        let keys: Vec<&str> = known.iter().map(|entry| entry.key).collect();
+        let advice = match nearest(text, keys.iter().copied()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => "ToAlign is a switch of its own, on top of a method that aligns".to_owned(),
+        };
+        Err(complain(format!("a method of {}", keys.join(", ")), format!("'{text}'")).advice(advice).into())
+    }
+}
+
+impl fmt::Debug for Baseline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key)
+    }
 }
 
 impl fmt::Display for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SourceOnly => "source-only",
-            Self::TargetBnOnly => "target-bn-only",
-            Self::Dann => "dann",
-            Self::Dannp => "dannp",
-            Self::Hda => "hda",
-        })
+        f.write_str(self.key)
+    }
+}
+
+/// The command line lists the rows with their summaries.
+impl ValueParserFactory for Baseline {
+    type Parser = MapValueParser<PossibleValuesParser, fn(String) -> Self>;
+
+    fn value_parser() -> Self::Parser {
+        let listed = table::all().into_iter().map(|entry| PossibleValue::new(entry.key).help(entry.help()));
+        PossibleValuesParser::new(listed)
+            .map(|key| key.parse().expect("clap lets only keys of the table pass"))
     }
 }
 
@@ -193,20 +248,6 @@ impl FromStr for Colour {
                 .advice("write ffffff for white, 000000 for black")
                 .into()),
         }
-    }
-}
-
-impl TryFrom<String> for Colour {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<Colour> for String {
-    fn from(colour: Colour) -> Self {
-        colour.to_string()
     }
 }
 

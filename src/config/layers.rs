@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use toml::de::DeTable;
 
-use super::{DataSource, RunConfig};
+use super::{Checked, DataSource, RunConfig};
 use crate::error::{Result, complain, file_error, nearest};
 
 /// A named starting point for all settings.
@@ -45,7 +45,7 @@ impl Overlay {
     ///
     /// # Errors
     /// If the file cannot be read, a key is unknown (the nearest is named), or a value cannot be meant.
-    pub fn over(&self, preset: Option<Preset>, file: Option<&Path>) -> Result<RunConfig> {
+    pub fn over(&self, preset: Option<Preset>, file: Option<&Path>) -> Result<Checked> {
         let preset = match preset {
             Some(preset) => preset,
             None => match self.over_layers(RunConfig::mini(), file)?.data {
@@ -53,9 +53,7 @@ impl Overlay {
                 _ => Preset::OfficeHome,
             },
         };
-        let config = self.over_layers(preset.config(), file)?;
-        config.validate()?;
-        Ok(config)
+        self.over_layers(preset.config(), file)?.check()
     }
 
     /// Whether the user gave a flag for this key.
@@ -157,7 +155,7 @@ impl RunConfig {
     /// All settings as a TOML file.
     ///
     /// # Errors
-    /// If a number does not fit TOML; [`RunConfig::validate`] excludes that.
+    /// If a number does not fit TOML; [`RunConfig::check`] excludes that.
     pub fn to_toml(&self) -> Result<String> {
         Ok(toml::to_string(self).map_err(|error| complain("settings that fit TOML", error.to_string()))?)
     }
@@ -204,7 +202,7 @@ mod tests {
         overlay: Overlay,
     }
 
-    fn layered(file: &str, flags: &[&str]) -> Result<RunConfig> {
+    fn layered(file: &str, flags: &[&str]) -> Result<Checked> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.toml");
         std::fs::write(&path, file).unwrap();
@@ -225,10 +223,10 @@ mod tests {
             learning_rate: 1.0,
             toalign: true,
             flip: false,
-            method: crate::config::Baseline::Dannp,
+            method: "dannp".parse().unwrap(),
             ..RunConfig::mini()
         };
-        assert_eq!(config, expected);
+        assert_eq!(*config, expected);
         assert!(layered("toalign = false", &["--toalign"]).unwrap().toalign);
         assert!(!layered("toalign = true", &["--toalign=false"]).unwrap().toalign);
     }

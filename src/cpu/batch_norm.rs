@@ -264,3 +264,54 @@ pub(crate) fn ordered_sum(channels: usize, blocks: Vec<Vec<f64>>) -> Vec<f64> {
     }
     total
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::batch_norm_gradient::{GradientSums, Open, backward};
+
+    /// 700 rows are several blocks; a mean of 1000 would cancel in a sum of squares.
+    #[test]
+    fn blocks_of_rows_are_normalised_as_one() {
+        let (rows, channels) = (700, 19);
+        let x: Vec<f64> = (0..rows * channels).map(|i| 1000.0 + (0.37 * i as f64).sin()).collect();
+        let of = |c: usize| x.iter().skip(c).step_by(channels);
+        let mean: Vec<f64> = (0..channels).map(|c| of(c).sum::<f64>() / rows as f64).collect();
+        let variance: Vec<f64> =
+            (0..channels).map(|c| of(c).map(|x| (x - mean[c]).powi(2)).sum::<f64>() / rows as f64).collect();
+        let found = moments(&x, channels);
+        for c in 0..channels {
+            assert!((found.mean[c] - mean[c]).abs() < 1e-9, "mean of channel {c}: {}", found.mean[c]);
+            assert!((found.variance[c] - variance[c]).abs() < 1e-9, "variance of channel {c}");
+        }
+
+        let (scale, shift) = (vec![1.5; channels], vec![-0.2; channels]);
+        let normalisation = Normalisation::new((&scale, &shift), &found, EPSILON);
+        let mut output = vec![f64::NAN; x.len()];
+        forward(&x, &normalisation, None, true, &mut output);
+        let hat = |at: usize| (x[at] - mean[at % channels]) / (variance[at % channels] + EPSILON).sqrt();
+        for (at, found) in output.iter().enumerate() {
+            let expected = (1.5 * hat(at) - 0.2).max(0.0);
+            assert!((found - expected).abs() < 1e-6, "element {at}: expected {expected}, found {found}");
+        }
+
+        let mut gradient: Vec<f64> = (0..x.len()).map(|i| (0.11 * i as f64).cos()).collect();
+        let open: Vec<f64> =
+            gradient.iter().zip(&output).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 }).collect();
+        let sums = GradientSums::close(&x, &normalisation, Open::WhereActive, &mut gradient);
+        assert_eq!(gradient, open);
+        backward(&x, &normalisation, &sums, true, &mut gradient, None);
+        for c in 0..channels {
+            let at = |row: usize| row * channels + c;
+            let means = [
+                (0..rows).map(|row| open[at(row)]).sum::<f64>() / rows as f64,
+                (0..rows).map(|row| open[at(row)] * hat(at(row))).sum::<f64>() / rows as f64,
+            ];
+            let slope = 1.5 / (variance[c] + EPSILON).sqrt();
+            for at in (0..rows).map(at) {
+                let expected = slope * (open[at] - means[0] - hat(at) * means[1]);
+                assert!((gradient[at] - expected).abs() < 1e-6, "element {at}: {expected}, {}", gradient[at]);
+            }
+        }
+    }
+}

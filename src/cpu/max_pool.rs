@@ -94,3 +94,38 @@ pub(crate) fn backward<T: Element>(
         });
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_window_has_its_maximum_and_gives_its_gradient_to_the_first() {
+        let (batch, height, width, channels) = (2, 5, 8, 3);
+        // Few different values, so that maxima tie.
+        let input: Vec<f64> = (0..batch * height * width * channels).map(|i| (i * 7 % 5) as f64).collect();
+        let (rows, columns) = (pooled(height), pooled(width));
+        let gradient: Vec<f64> = (0..batch * rows * columns * channels).map(|i| (i as f64).sin()).collect();
+        let (mut maxima, mut expected) = (vec![f64::MIN; gradient.len()], vec![0.0; input.len()]);
+        for at in 0..gradient.len() {
+            let (position, channel) = (at / channels, at % channels);
+            let (n, y, x) = (position / (rows * columns), position / columns % rows, position % columns);
+            let pixels = window(y, height).flat_map(|row| window(x, width).map(move |column| (row, column)));
+            let mut first = None;
+            for (row, column) in pixels {
+                let pixel = ((n * height + row) * width + column) * channels + channel;
+                if input[pixel] > maxima[at] {
+                    (maxima[at], first) = (input[pixel], Some(pixel));
+                }
+            }
+            expected[first.unwrap()] += gradient[at];
+        }
+        let (mut output, mut found) = (vec![f64::NAN; gradient.len()], vec![f64::NAN; input.len()]);
+        forward(&input, (height, width, channels), &mut output);
+        assert_eq!(output, maxima);
+        backward(&input, &output, &gradient, (height, width, channels), &mut found);
+        for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert!((found - expected).abs() < 1e-12, "element {at}: expected {expected}, found {found}");
+        }
+    }
+}

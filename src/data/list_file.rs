@@ -64,32 +64,32 @@ pub fn parse(bytes: &[u8], file: &Path) -> Result<Vec<ListLine>> {
 fn parse_line(line: &str) -> std::result::Result<(String, u32), Complaint> {
     let example = "write one picture a line, as in: art/Mug/00001.jpg 0";
     let Some((path, label)) = line.rsplit_once(char::is_whitespace) else {
-        return Err(complain("a path, a space and a label", quoted(line)).advice(example));
+        return Err(complain("a path, a space and a label", shown(line)).advice(example));
     };
     let label_number = label.parse::<u32>().map_err(|_| {
         let whole = label.strip_prefix(['-', '+']).unwrap_or(label);
         let is_number = !whole.is_empty() && whole.bytes().all(|letter| letter.is_ascii_digit());
         match is_number {
-            true => complain("a label from 0 on, below the number of pictures", quoted(label))
+            true => complain("a label from 0 on, below the number of pictures", shown(label))
                 .advice("number the classes 0, 1, 2, …"),
-            false => complain("a whole number as label behind the last space", quoted(line)).advice(example),
+            false => complain("a whole number as label behind the last space", shown(line)).advice(example),
         }
     })?;
     let path = path.trim_end();
     // A list from Windows; elsewhere a backslash may be part of a name, but then hardly without any slash.
     let path = if path.contains('/') { path.to_owned() } else { path.replace('\\', "/") };
     if path.chars().any(char::is_control) {
-        return Err(complain("a path without control characters", quoted(&path)).advice(example));
+        return Err(complain("a path without control characters", shown(&path)).advice(example));
     }
     if Path::new(&path).components().any(|part| part == Component::ParentDir) {
-        return Err(complain("a path inside the folder of pictures", quoted(&path))
+        return Err(complain("a path inside the folder of pictures", shown(&path))
             .advice("write it without '..'; lists:DIR@IMAGES names the folder that paths start from"));
     }
     Ok((path, label_number))
 }
 
 /// The text in quotes; its beginning if it is long.
-fn quoted(text: &str) -> String {
+fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         None => format!("'{}'", text.escape_debug()),
         Some((end, _)) => format!("'{}…'", text[..end].escape_debug()),

@@ -172,7 +172,7 @@ fn fitting(written: &str, domains: &[String]) -> Option<(Fit, Vec<usize>)> {
 }
 
 fn fit(written: &str, domain: &str) -> Option<Fit> {
-    let (letters, domain_letters) = (letters(written), letters(domain));
+    let (letters, domain_letters) = (without_gaps(written), without_gaps(domain));
     let initials: String = words(domain).iter().filter_map(|word| word.chars().next()).collect();
     if letters.is_empty() {
         None
@@ -189,8 +189,13 @@ fn fit(written: &str, domain: &str) -> Option<Fit> {
     }
 }
 
-/// Lower case, without spaces and underscores.
-fn letters(name: &str) -> String {
+/// A name by its letters and digits alone, in lower case: `Real World`, `real_world` and `REAL-WORLD` are one.
+pub(crate) fn letters(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Lower case, without spaces and underscores. What joins domains in a task's name, `-` and `+`, counts.
+fn without_gaps(name: &str) -> String {
     name.chars()
         .filter(|letter| !letter.is_whitespace() && *letter != '_')
         .flat_map(char::to_lowercase)

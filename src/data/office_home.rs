@@ -28,9 +28,6 @@ pub struct ClassCounts {
 /// assert_eq!((classes.len(), classes[0].class.as_str(), classes[0].pictures), (65, "Drill", [15, 48, 67, 51]));
 /// # Ok::<(), toalign::Error>(())
 /// ```
-///
-/// # Errors
-/// If the list that was built in is damaged.
 pub fn classes() -> Result<Vec<ClassCounts>> {
     parse(include_str!("../../data_maps/office_home.csv"), Path::new("data_maps/office_home.csv"))
 }

@@ -92,9 +92,6 @@ impl Transform {
     }
 
     /// The centre crop as the network sees it in a test, `[1, crop, crop, 3]`.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn test_image(&self, picture: &RgbImage, device: &Device) -> Result<Tensor> {
         let side = self.crop as usize;
         Ok(Tensor::from_vec(self.test(picture), (1, side, side, 3), device)?)

@@ -1,4 +1,4 @@
-//! Bars with error bars, lying or standing.
+//! Lying bars with error bars: room for long names.
 
 use image::RgbImage;
 use plotters::prelude::*;
@@ -10,20 +10,10 @@ use super::ticks::{label, round_range};
 use super::{Figure, raster};
 use crate::error::Result;
 
-/// Where the bars point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Direction {
-    /// To the right: room for long names.
-    #[default]
-    Lying,
-    /// Upwards.
-    Standing,
-}
-
 /// One bar.
 #[derive(Debug, Clone, Default)]
 pub struct Bar {
-    /// Its name. In a standing chart a `+` begins a second line.
+    /// Its name.
     pub label: String,
     /// Its colour.
     pub colour: Colour,
@@ -44,19 +34,15 @@ pub struct Bars {
     pub value_title: String,
     /// How many decimals the written values have.
     pub decimals: usize,
-    /// Where the bars point.
-    pub direction: Direction,
     /// How wide the chart is.
     pub size: Size,
-    /// The bars: from top to bottom, or from left to right.
+    /// The bars, from top to bottom.
     pub bars: Vec<Bar>,
 }
 
 const TOP: u32 = 44;
 const AXIS: u32 = 52;
 const BOTTOM: u32 = 8;
-/// Room for three lines below standing bars.
-const NAMES: u32 = 66;
 
 impl Bars {
     /// Bars to come, with the chart's title and that of the axis of values.
@@ -81,20 +67,12 @@ impl Bars {
     }
 
     /// The chart as SVG.
-    ///
-    /// # Errors
-    /// If the drawing library fails.
     pub fn to_svg(&self) -> Result<String> {
-        match self.direction {
-            Direction::Lying => {
-                let height = TOP + AXIS + BOTTOM + 38 * self.bars.len().max(1) as u32;
-                canvas::svg(self.size, height, |sheet| self.draw_lying(sheet))
-            }
-            Direction::Standing => canvas::svg(self.size, 420, |sheet| self.draw_standing(sheet)),
-        }
+        let height = TOP + AXIS + BOTTOM + 38 * self.bars.len().max(1) as u32;
+        canvas::svg(self.size, height, |sheet| self.draw_on(sheet))
     }
 
-    fn draw_lying(&self, sheet: &Sheet) -> Result<()> {
+    fn draw_on(&self, sheet: &Sheet) -> Result<()> {
         let names = self.bars.iter().map(|bar| width_of(&bar.label, 14.0)).max();
         let names = names.unwrap_or(0).min(self.size.width() as i32 / 2);
         let mut chart = ChartBuilder::on(sheet)
@@ -127,7 +105,7 @@ impl Bars {
             let at = |value: f64| to_pixel(value, middle);
             let (zero, y) = at(0.0);
             draw_bar(sheet, bar, to_pixel(0.0, middle - 0.32), |value| to_pixel(value, middle + 0.32))?;
-            draw_marks(sheet, bar, at, (0, 5))?;
+            draw_marks(sheet, bar, at)?;
             let left = zero.min(plot.get_pixel_range().0.start);
             canvas::write(sheet, &bar.label, (left - 10, y), HPos::Right, font(14.0))?;
             let end = at(bar.farthest()).0.max(zero);
@@ -144,51 +122,6 @@ impl Bars {
             }
             let words = words.join("  ");
             canvas::write(sheet, &words, (end + 11, y), HPos::Left, font(13.0))?;
-        }
-        canvas::write_title(sheet, &self.title)
-    }
-
-    fn draw_standing(&self, sheet: &Sheet) -> Result<()> {
-        let mut chart = ChartBuilder::on(sheet)
-            .margin_top(TOP + 30)
-            .margin_right(16)
-            .margin_left(8)
-            .x_label_area_size(NAMES)
-            .y_label_area_size(66)
-            .build_cartesian_2d(0.0..self.bars.len().max(1) as f64, self.range())
-            .map_err(drawing_error)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .disable_x_axis()
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .axis_style(INK)
-            .y_labels(7)
-            .y_label_formatter(&|value| label(*value))
-            .label_style(font(13.0))
-            .axis_desc_style(font(14.0))
-            .y_desc(self.value_title.as_str())
-            .draw()
-            .map_err(drawing_error)?;
-        let plot = chart.plotting_area();
-        let to_pixel = |value: f64, across: f64| plot.map_coordinate(&(across, value));
-        let below = plot.get_pixel_range().1.end;
-        for (i, bar) in self.bars.iter().enumerate() {
-            let middle = i as f64 + 0.5;
-            let at = |value: f64| to_pixel(value, middle);
-            draw_bar(sheet, bar, to_pixel(0.0, middle - 0.36), |value| to_pixel(value, middle + 0.36))?;
-            draw_marks(sheet, bar, at, (5, 0))?;
-            let x = at(0.0).0;
-            for (line, words) in name_in_lines(&bar.label).iter().enumerate() {
-                let place = (x, below + 14 + 17 * line as i32);
-                canvas::write(sheet, words, place, HPos::Center, font(13.0))?;
-            }
-            let end = at(bar.farthest()).1.min(at(0.0).1);
-            for (line, words) in self.text(bar).iter().rev().enumerate() {
-                let place = (x, end - 13 - 17 * line as i32);
-                canvas::write(sheet, words, place, HPos::Center, font(13.0))?;
-            }
         }
         canvas::write_title(sheet, &self.title)
     }
@@ -245,11 +178,6 @@ pub(crate) fn readable_on([red, green, blue]: Colour) -> RGBColor {
     if lightness > 140.0 { INK } else { WHITE }
 }
 
-/// "DANNP+ToAlign" as "DANNP" and "+ToAlign"; words break at spaces.
-fn name_in_lines(name: &str) -> Vec<String> {
-    name.replace('+', "\n+").replace(' ', "\n").lines().map(str::to_owned).collect()
-}
-
 fn draw_bar(sheet: &Sheet, bar: &Bar, start: (i32, i32), end: impl Fn(f64) -> (i32, i32)) -> Result<()> {
     if !bar.value.is_finite() {
         return Ok(());
@@ -257,10 +185,10 @@ fn draw_bar(sheet: &Sheet, bar: &Bar, start: (i32, i32), end: impl Fn(f64) -> (i
     sheet.draw(&Rectangle::new([start, end(bar.value)], rgb(bar.colour).filled())).map_err(drawing_error)
 }
 
-/// The error bar, with end strokes of `cap` pixels to both sides, and the diamond.
-fn draw_marks(sheet: &Sheet, bar: &Bar, at: impl Fn(f64) -> (i32, i32), cap: (i32, i32)) -> Result<()> {
+/// The error bar and the diamond.
+fn draw_marks(sheet: &Sheet, bar: &Bar, at: impl Fn(f64) -> (i32, i32)) -> Result<()> {
     if let Some(error) = bar.error.filter(|error| (bar.value + error).is_finite()) {
-        draw_error_bar(sheet, [at(bar.value - error), at(bar.value + error)], cap)?;
+        draw_error_bar(sheet, [at(bar.value - error), at(bar.value + error)], (0, 5))?;
     }
     if let Some((x, y)) = bar.diamond.filter(|value| value.is_finite()).map(at) {
         let corners = [(x, y - 7), (x + 7, y), (x, y + 7), (x - 7, y), (x, y - 7)];
@@ -286,7 +214,7 @@ pub(crate) fn draw_error_bar(sheet: &Sheet, ends: [(i32, i32); 2], cap: (i32, i3
 mod tests {
     use super::*;
 
-    fn bars(direction: Direction) -> Bars {
+    fn bars() -> Bars {
         let bar = |label: &str, value, error| Bar {
             label: label.into(),
             colour: [1, 2, 3],
@@ -298,7 +226,6 @@ mod tests {
             title: "Accuracy".into(),
             value_title: "accuracy (%)".into(),
             decimals: 1,
-            direction,
             size: Size::Wide,
             bars: vec![
                 bar("DANNP+ToAlign", 71.64, Some(0.42)),
@@ -321,8 +248,8 @@ mod tests {
     }
 
     #[test]
-    fn lying_bars_are_as_long_as_their_values() {
-        let svg = bars(Direction::Lying).to_svg().unwrap();
+    fn bars_are_as_long_as_their_values() {
+        let svg = bars().to_svg().unwrap();
         let drawn = drawn(&svg);
         assert_eq!(drawn.len(), 2, "a bar that is not finite is left out");
         assert!((drawn[0].0 - 2 * drawn[1].0).abs() <= 2, "{drawn:?}");
@@ -331,16 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn standing_bars_are_as_high_as_their_values() {
-        let svg = bars(Direction::Standing).to_svg().unwrap();
-        let drawn = drawn(&svg);
-        assert!((drawn[0].1 - 2 * drawn[1].1).abs() <= 2, "{drawn:?}");
-        assert!(svg.contains("+ToAlign\n"), "{svg}");
-    }
-
-    #[test]
     fn a_diamond_is_told_from_its_bar() {
-        let mut chart = bars(Direction::Lying);
+        let mut chart = bars();
         chart.bars[0].diamond = Some(72.96);
         chart.bars[1].value = 0.5;
         chart.bars[1].diamond = Some(9.0);

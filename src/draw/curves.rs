@@ -93,9 +93,6 @@ impl Chart {
     }
 
     /// The chart as SVG. Without a single point it says "no data yet".
-    ///
-    /// # Errors
-    /// If the drawing library fails.
     pub fn to_svg(&self) -> Result<String> {
         let legend = self.legend();
         let height = HEIGHT + canvas::legend_height(&legend, self.size);

@@ -79,9 +79,6 @@ impl GroupedBars {
     }
 
     /// The chart as SVG.
-    ///
-    /// # Errors
-    /// If the drawing library fails.
     pub fn to_svg(&self) -> Result<String> {
         let legend: Vec<Entry> = self
             .series

@@ -18,7 +18,7 @@ mod signed_bars;
 pub mod style;
 pub(crate) mod ticks;
 
-pub use bars::{Bar, Bars, Direction};
+pub use bars::{Bar, Bars};
 pub use canvas::Size;
 pub use curves::{Chart, Curve};
 pub use grid::{PictureGrid, pictures};

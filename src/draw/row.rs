@@ -39,9 +39,6 @@ impl Row {
     }
 
     /// One more figure, on the right.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
     pub fn and(mut self, figure: &impl Figure) -> Result<Self> {
         self.pictures.push(figure.draw()?);
         Ok(self)
@@ -66,9 +63,6 @@ impl Column {
     }
 
     /// One more figure, below.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
     pub fn and(mut self, figure: &impl Figure) -> Result<Self> {
         self.pictures.push(figure.draw()?);
         Ok(self)

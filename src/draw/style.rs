@@ -1,5 +1,7 @@
 //! How a method is called and coloured, the same in every table and chart.
 
+use crate::method::table::{self, Look, TargetUse};
+
 /// A colour as red, green, blue.
 pub type Colour = [u8; 3];
 
@@ -14,44 +16,17 @@ pub enum Marker {
     Square,
 }
 
-/// Every method: its name in commands and records, its display name, its colour.
-///
-/// The colours start from the palette of Okabe and Ito (Color Universal Design, 2008): one hue for each family, the
-/// light shade for the method and the dark one for the method with ToAlign. A test below checks that all pairs stay apart
-/// under red and green blindness.
-const METHODS: [(&str, &str, Colour); 8] = [
-    ("source-only", "Source only", [0x00, 0x00, 0x00]),
-    ("target-bn-only", "Target BN only", [0x76, 0x76, 0x76]),
-    ("dann", "DANN", [0x56, 0xB4, 0xE9]),
-    ("dann+toalign", "DANN+ToAlign", [0x00, 0x60, 0xA8]),
-    ("dannp", "DANNP", [0xE6, 0x9F, 0x00]),
-    ("dannp+toalign", "DANNP+ToAlign", [0xC0, 0x4A, 0x00]),
-    ("hda", "HDA", [0xE0, 0x8A, 0xC0]),
-    ("hda+toalign", "HDA+ToAlign", [0x7A, 0x1F, 0x62]),
-];
-
-/// The names of all methods in commands and records, in the order of tables.
-pub const METHOD_NAMES: [&str; METHODS.len()] = {
-    let mut names = [""; METHODS.len()];
-    let mut place = 0;
-    while place < METHODS.len() {
-        names[place] = METHODS[place].0;
-        place += 1;
-    }
-    names
-};
-
 /// What stands for a method that is not in the list.
 const UNKNOWN: Colour = [0x1B, 0x7A, 0x50];
 
 /// The domains of Office-Home, and the two sides of a task. They meet the methods' colours in no chart.
-const DOMAINS: [(&str, &str, Colour); 6] = [
-    ("Art", "Art", [0xC4, 0x3C, 0x39]),
-    ("Clipart", "Clipart", [0x2F, 0x6D, 0xB5]),
-    ("Product", "Product", [0x3F, 0x8F, 0x4F]),
-    ("Real_World", "Real World", [0x8A, 0x62, 0xB0]),
-    ("source", "source", [0x2F, 0x6D, 0xB5]),
-    ("target", "target", [0xD8, 0x7A, 0x16]),
+const DOMAINS: [(&str, Look); 6] = [
+    ("Art", Look { name: "Art", colour: [0xC4, 0x3C, 0x39] }),
+    ("Clipart", Look { name: "Clipart", colour: [0x2F, 0x6D, 0xB5] }),
+    ("Product", Look { name: "Product", colour: [0x3F, 0x8F, 0x4F] }),
+    ("Real_World", Look { name: "Real World", colour: [0x8A, 0x62, 0xB0] }),
+    ("source", Look { name: "source", colour: [0x2F, 0x6D, 0xB5] }),
+    ("target", Look { name: "target", colour: [0xD8, 0x7A, 0x16] }),
 ];
 
 /// For what has no colour of its own, by its place.
@@ -68,30 +43,31 @@ const PALETTE: [Colour; 8] = [
 
 /// The colour of a method or a domain, the same everywhere; of anything else, that of its place in the chart.
 pub fn colour_of(label: &str, place: usize) -> Colour {
-    find(label).map_or(PALETTE[place % PALETTE.len()], |(_, _, colour)| *colour)
+    look_of(label).map_or(PALETTE[place % PALETTE.len()], |look| look.colour)
 }
 
 /// The name to show: `dannp+toalign` is "DANNP+ToAlign", `Real_World` "Real World". An unknown name is shown as it is.
 pub fn display_name(name: &str) -> &str {
-    find(name).map_or(name, |(_, display, _)| display)
+    look_of(name).map_or(name, |look| look.name)
 }
 
 /// The colour of a method, the same everywhere.
 pub fn method_colour(name: &str) -> Colour {
-    find(name).map_or(UNKNOWN, |(_, _, colour)| *colour)
+    look_of(name).map_or(UNKNOWN, |look| look.colour)
 }
 
-/// The marker of a method: triangles for ToAlign, squares for what does not align at all, discs for the rest.
+/// The marker of a method: triangles for ToAlign, squares for what does not adapt to the target, discs for the rest.
 pub fn method_marker(name: &str) -> Marker {
-    match name {
-        "source-only" | "target-bn-only" => Marker::Square,
-        _ if name.ends_with("+toalign") => Marker::Triangle,
+    match table::find(name) {
+        Some((_, true)) => Marker::Triangle,
+        Some((entry, false)) if entry.target != TargetUse::Loss => Marker::Square,
         _ => Marker::Circle,
     }
 }
 
-fn find(name: &str) -> Option<&'static (&'static str, &'static str, Colour)> {
-    METHODS.iter().chain(&DOMAINS).find(|(known, _, _)| *known == name)
+fn look_of(name: &str) -> Option<Look> {
+    let method = table::find(name).map(|(entry, toalign)| entry.look(toalign));
+    method.or_else(|| DOMAINS.iter().find(|(known, _)| *known == name).map(|(_, look)| *look))
 }
 
 #[cfg(test)]
@@ -136,9 +112,11 @@ mod tests {
 
     #[test]
     fn every_two_methods_stay_apart_for_every_eye() {
+        let looks: Vec<Look> =
+            table::ALL.iter().flat_map(|row| [Some(row.look), row.with_toalign]).flatten().collect();
         for (eye, matrix) in EYES.iter().enumerate() {
-            for (i, (first, _, one)) in METHODS.iter().enumerate() {
-                for (second, _, other) in &METHODS[..i] {
+            for (i, Look { name: first, colour: one }) in looks.iter().enumerate() {
+                for Look { name: second, colour: other } in &looks[..i] {
                     let a = lab(product(matrix, one.map(linear)));
                     let b = lab(product(matrix, other.map(linear)));
                     let distance = (0..3).map(|k| (a[k] - b[k]).powi(2)).sum::<f64>().sqrt();

@@ -48,9 +48,6 @@ impl Plane {
     }
 
     /// The places of features `[rows, channels]` in the plane.
-    ///
-    /// # Errors
-    /// If the channels differ.
     pub fn points(&self, features: &Tensor) -> Result<Vec<(f64, f64)>> {
         let features = features.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
         let places = features.broadcast_sub(&self.mean)?.matmul(&self.directions)?.to_vec2::<f64>()?;

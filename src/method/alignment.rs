@@ -89,10 +89,4 @@ impl Alignment {
             true => adversarial_of_several_sources(discriminator, seen, [&weights[0], &weights[1]], input),
         }
     }
-
-    /// `BASELINE`, or `BASELINE+toalign`.
-    pub fn name(&self, baseline: &str) -> String {
-        let suffix = if self.toalign { "+toalign" } else { "" };
-        format!("{baseline}{suffix}")
-    }
 }

@@ -4,7 +4,7 @@ use super::alignment::Alignment;
 use super::losses::{cross_entropy, softmax};
 use super::{Losses, Method, StepInput};
 use crate::error::Result;
-use crate::model::{DiscriminatorInput, HeadKind, Model};
+use crate::model::Model;
 
 /// `L = CE(fc(f_s), y_s) + α · L_adv(D(f_s), D(f_t))`; with ToAlign D sees `f_p` in place of `f_s`.
 #[derive(Debug, Clone, Copy)]
@@ -14,22 +14,6 @@ pub struct Dann {
 }
 
 impl Method for Dann {
-    fn name(&self) -> String {
-        self.alignment.name("dann")
-    }
-
-    fn uses_target(&self) -> bool {
-        true
-    }
-
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear
-    }
-
-    fn discriminator_input(&self) -> Option<DiscriminatorInput> {
-        Some(DiscriminatorInput::Features)
-    }
-
     fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
         let (source, target) = self.alignment.features(model, input)?; // [batch, channels]
         let logits = model.head.forward(&source)?.logits; // [batch, classes]

@@ -4,7 +4,7 @@ use super::alignment::Alignment;
 use super::losses::{cross_entropy, softmax};
 use super::{Losses, Method, StepInput};
 use crate::error::Result;
-use crate::model::{DiscriminatorInput, HeadKind, Model};
+use crate::model::Model;
 
 /// `L = CE(fc(f_s), y_s) + α · L_adv(D(p_s), D(p_t))` with `p = softmax(fc(f))`; with ToAlign `p_s = softmax(fc(f_p))`.
 #[derive(Debug, Clone, Copy)]
@@ -14,22 +14,6 @@ pub struct Dannp {
 }
 
 impl Method for Dannp {
-    fn name(&self) -> String {
-        self.alignment.name("dannp")
-    }
-
-    fn uses_target(&self) -> bool {
-        true
-    }
-
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear
-    }
-
-    fn discriminator_input(&self) -> Option<DiscriminatorInput> {
-        Some(DiscriminatorInput::Probabilities)
-    }
-
     fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
         let (source, target) = self.alignment.features(model, input)?; // [batch, channels]
         let logits = model.head.forward(&source)?.logits; // [batch, classes]

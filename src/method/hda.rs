@@ -6,8 +6,8 @@ use super::alignment::Alignment;
 use super::losses::{cross_entropy, softmax};
 use super::{Losses, Method, StepInput};
 use crate::error::{Result, complain};
+use crate::model::Model;
 use crate::model::head::Prediction;
-use crate::model::{DiscriminatorInput, HeadKind, Model};
 
 /// `L = CE(fc(f_s) - z_s, y_s) + α · L_adv(D(p_s), D(p_t)) + mean|z|` with `p = softmax(fc(f) - z)`;
 /// with ToAlign `p_s` is that of `f_p`.
@@ -20,22 +20,6 @@ pub struct Hda {
 }
 
 impl Method for Hda {
-    fn name(&self) -> String {
-        self.alignment.name("hda")
-    }
-
-    fn uses_target(&self) -> bool {
-        true
-    }
-
-    fn head(&self) -> HeadKind {
-        HeadKind::Heuristic
-    }
-
-    fn discriminator_input(&self) -> Option<DiscriminatorInput> {
-        Some(DiscriminatorInput::Probabilities)
-    }
-
     fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
         let (source, target) = self.alignment.features(model, input)?; // [batch, channels]
         let of_source = model.head.forward(&source)?;
@@ -64,6 +48,6 @@ impl Method for Hda {
 fn heuristic(prediction: &Prediction) -> Result<&Tensor> {
     Ok(prediction.heuristic.as_ref().ok_or_else(|| {
         complain("a model with HDA's heuristic heads", "a plain linear head")
-            .advice("set ModelSpec::head to the method's head()")
+            .advice("set ModelSpec::head to that of the method's row")
     })?)
 }

@@ -16,9 +16,6 @@ const DOMAIN_EPSILON: f64 = 1e-8;
 const ENTROPY_EPSILON: f64 = 1e-5;
 
 /// Softmax over the classes: `[batch, classes]` → `[batch, classes]`.
-///
-/// # Errors
-/// If candle cannot compute it.
 pub fn softmax(logits: &Tensor) -> Result<Tensor> {
     Ok(candle_nn::ops::softmax(logits, D::Minus1)?)
 }
@@ -32,9 +29,6 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
 }
 
 /// Entropy of each row, `H = -Σ p·log(p + 1e-5)`: `[batch, classes]` → `[batch]`.
-///
-/// # Errors
-/// If candle cannot compute it.
 pub fn entropy(probabilities: &Tensor) -> Result<Tensor> {
     let log = (probabilities + ENTROPY_EPSILON)?.log()?;
     Ok((probabilities * log)?.sum(D::Minus1)?.neg()?)
@@ -44,9 +38,6 @@ pub fn entropy(probabilities: &Tensor) -> Result<Tensor> {
 ///
 /// A confident prediction counts more (CDAN's entropy conditioning, Long et al. 2018, equation 8). The gradient through H
 /// is reversed and scaled by the coefficient too; the sum is a constant.
-///
-/// # Errors
-/// If candle cannot compute it.
 pub fn entropy_weights(probabilities: &Tensor, coefficient: f64) -> Result<Tensor> {
     let certainty = grad_reverse(&entropy(probabilities)?, coefficient)?.neg()?.exp()?; // [batch]
     let sum = certainty.sum_all()?.detach();
@@ -54,9 +45,6 @@ pub fn entropy_weights(probabilities: &Tensor, coefficient: f64) -> Result<Tenso
 }
 
 /// The same weight, `1 / batch`, for each image of a domain.
-///
-/// # Errors
-/// If candle cannot allocate it.
 pub fn equal_weights(of: &Tensor) -> Result<Tensor> {
     let batch = of.dim(0)?;
     Ok(Tensor::full(1.0 / batch as f64, batch, of.device())?.to_dtype(of.dtype())?)

@@ -6,12 +6,16 @@ pub mod dannp;
 pub mod hda;
 pub mod losses;
 pub mod source_only;
+pub mod table;
 pub mod toalign;
 
 use candle_core::Tensor;
+use candle_core::backprop::GradStore;
 
 use crate::error::{Result, complain};
-use crate::model::{DiscriminatorInput, HeadKind, Model};
+use crate::model::Model;
+use crate::nn::sgd::GroupRates;
+pub use table::ALL;
 
 /// What one training step gets to see.
 pub struct StepInput<'a> {
@@ -49,23 +53,26 @@ pub struct Losses {
     pub parts: Vec<(&'static str, Tensor)>,
 }
 
-/// One way to train: a loss over a source and a target batch.
+/// One way to train: a loss over a source and a target batch. What else there is to know about it stands in its row of
+/// [`table::ALL`].
 pub trait Method: Send + Sync {
-    /// Its name, such as `dannp+toalign`.
-    fn name(&self) -> String;
-
-    /// Whether a step needs a target batch.
-    fn uses_target(&self) -> bool;
-
-    /// The head it trains.
-    fn head(&self) -> HeadKind;
-
-    /// What its discriminator sees; none if it has no discriminator.
-    fn discriminator_input(&self) -> Option<DiscriminatorInput>;
-
     /// The losses of one step. The backbone sees each batch once.
     ///
     /// # Errors
     /// If a shape does not fit, or a batch that the method needs is absent.
     fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses>;
+
+    /// The gradients that the step follows, at `rates`; those of `losses.total` unless the method has more in mind.
+    ///
+    /// A method of several backward passes, such as one that looks at a loss where a trial step would lead, computes and adds
+    /// them here. It leaves the weights as it found them, and may add to `losses` what it saw on the way.
+    fn gradients(
+        &self,
+        _model: &Model,
+        _input: &StepInput,
+        _rates: &GroupRates,
+        losses: &mut Losses,
+    ) -> Result<GradStore> {
+        Ok(losses.total.backward()?)
+    }
 }

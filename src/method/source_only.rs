@@ -3,7 +3,7 @@
 use super::losses::cross_entropy;
 use super::{Losses, Method, StepInput};
 use crate::error::Result;
-use crate::model::{DiscriminatorInput, HeadKind, Model};
+use crate::model::Model;
 use crate::nn::batch_norm::Mode;
 
 /// `L = CE(fc(f(x_s)), y_s)`; the target is never seen.
@@ -11,22 +11,6 @@ use crate::nn::batch_norm::Mode;
 pub struct SourceOnly;
 
 impl Method for SourceOnly {
-    fn name(&self) -> String {
-        "source-only".into()
-    }
-
-    fn uses_target(&self) -> bool {
-        false
-    }
-
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear
-    }
-
-    fn discriminator_input(&self) -> Option<DiscriminatorInput> {
-        None
-    }
-
     fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
         let feature =
             model.backbone.forward(input.source_images, Mode::Training { statistics_updates: 1 })?;
@@ -43,22 +27,6 @@ impl Method for SourceOnly {
 pub struct TargetBatchNormOnly;
 
 impl Method for TargetBatchNormOnly {
-    fn name(&self) -> String {
-        "target-bn-only".into()
-    }
-
-    fn uses_target(&self) -> bool {
-        true
-    }
-
-    fn head(&self) -> HeadKind {
-        HeadKind::Linear
-    }
-
-    fn discriminator_input(&self) -> Option<DiscriminatorInput> {
-        None
-    }
-
     fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
         let losses = SourceOnly.losses(model, input)?;
         model.backbone.forward(input.target()?, Mode::Training { statistics_updates: 1 })?;

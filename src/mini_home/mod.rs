@@ -48,13 +48,11 @@ mod real_world;
 mod scene;
 mod shading;
 mod shapes;
-mod sheet;
 mod style;
 
 use std::sync::Arc;
 
 pub use pictures::{MiniHome, Options, SIDE, Split};
-pub use sheet::contact_sheet;
 pub use style::Style;
 
 use crate::data::dataset::{Domain, Task};

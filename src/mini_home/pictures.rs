@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use image::{GrayImage, RgbImage};
-use rayon::prelude::*;
 
 use super::classes::CLASSES;
 use super::cue::tied_hue;
@@ -95,13 +94,6 @@ impl MiniHome {
         }
         let drawn = (0..CLASSES.len() * per_class).map(|_| OnceLock::new()).collect();
         Ok(Self { style, split, options: options.clone(), per_class, drawn })
-    }
-
-    /// Draws all pictures at once, on all threads. Otherwise each is drawn when it is first asked for.
-    pub fn draw_all(&self) {
-        (0..self.drawn.len()).into_par_iter().for_each(|index| {
-            self.picture(index);
-        });
     }
 
     fn picture(&self, index: usize) -> &Picture {

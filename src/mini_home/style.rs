@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::scene::Scene;
 use super::{art, clipart, product, real_world};
+use crate::data::names::letters;
 use crate::error::{Error, complain, nearest};
 use crate::random::Generator;
 
@@ -66,12 +67,9 @@ impl FromStr for Style {
 
     /// Accepts full and short names in any case; spaces, hyphens and underscores do not matter.
     fn from_str(written: &str) -> Result<Self, Error> {
-        let bare = |name: &str| -> String {
-            let letters = name.chars().filter(|c| c.is_alphanumeric());
-            letters.flat_map(char::to_lowercase).collect()
+        let known = |style: &Style| {
+            [style.name(), style.short()].iter().any(|name| letters(name) == letters(written))
         };
-        let known =
-            |style: &Style| [style.name(), style.short()].iter().any(|name| bare(name) == bare(written));
         Style::ALL.into_iter().find(known).ok_or_else(|| {
             let listed = Style::ALL.map(|style| format!("{} ({})", style.name(), style.short()));
             let names = Style::ALL.into_iter().flat_map(|style| [style.name(), style.short()]);

@@ -1,6 +1,6 @@
 //! Numbers that hold for the data set as a whole.
 
-use std::time::Instant;
+use rayon::prelude::*;
 
 use super::colour::hue_of;
 use super::*;
@@ -8,7 +8,8 @@ use crate::data::dataset::Pictures;
 
 fn pictures(style: Style, split: Split, options: &Options) -> MiniHome {
     let pictures = MiniHome::new(style, split, options).unwrap();
-    pictures.draw_all();
+    // All threads draw; asked for one by one, each picture would be drawn by one.
+    (0..pictures.len()).into_par_iter().for_each(|index| drop(pictures.decode(index).unwrap()));
     pictures
 }
 
@@ -158,73 +159,4 @@ fn what_cannot_be_drawn_is_said() {
     let art = MiniHome::new(Style::Art, Split::Test, &Options::default()).unwrap();
     let message = art.decode(180).unwrap_err().to_string();
     assert!(message.contains("expected an index below 180, found 180"), "{message}");
-}
-
-#[test]
-fn the_contact_sheet_shows_the_first_pictures() {
-    let domains = ["Art", "Product"].map(|name| domain(name, Split::Test, &Options::default()).unwrap());
-    let sheet = contact_sheet(&domains, 12, 3, 2).unwrap();
-    assert_eq!(sheet.dimensions(), (2 * 3 * 80, 12 * 80));
-    let picture = domains[1].pictures.decode(15 + 2).unwrap();
-    assert_eq!(sheet.get_pixel(80 * 5 + 2 * 21, 80 + 2 * 9), picture.get_pixel(21, 9));
-    assert!(contact_sheet(&domains, 12, 0, 2).is_err());
-    assert!(contact_sheet(&[], 12, 1, 2).is_err());
-}
-
-/// For looking at and timing: `cargo test --lib mini_home -- --ignored --nocapture`, with `SHEETS` naming a folder.
-#[test]
-#[ignore = "writes pictures to look at"]
-fn write_contact_sheets() {
-    let folder = std::env::var("SHEETS").expect("SHEETS names the folder to write to");
-    for style in Style::ALL {
-        let all = MiniHome::new(style, Split::Train, &Options::default()).unwrap();
-        all.decode(0).unwrap();
-        let start = Instant::now();
-        (1..all.len()).for_each(|index| {
-            all.decode(index).unwrap();
-        });
-        let each = start.elapsed().as_secs_f64() * 1e3 / (all.len() - 1) as f64;
-        let (brightness, area) = brightness_and_area(&all);
-        println!("{style}: {each:.3} ms a picture, brightness {brightness:.3}, area {area:.3}");
-    }
-    let pretraining = pretraining::PretrainingPictures::new(Split::Train, 1);
-    (0..pretraining.len()).step_by(50).for_each(|index| {
-        pretraining.decode(index).unwrap();
-    });
-    let start = Instant::now();
-    (1..pretraining.len()).step_by(25).for_each(|index| {
-        pretraining.decode(index).unwrap();
-    });
-    let each = start.elapsed().as_secs_f64() * 1e3 / 800.0;
-    println!("pretraining: {each:.3} ms a picture");
-
-    let sheet = |rho: f64, columns: usize| {
-        let options = Options { rho, ..Options::default() };
-        let domains = Style::ALL.map(|style| domain(style.name(), Split::Train, &options).unwrap());
-        contact_sheet(&domains, 12, columns, 2).unwrap()
-    };
-    sheet(0.0, 4).save(format!("{folder}/sheet.png")).unwrap();
-    sheet(0.0, 32).save(format!("{folder}/all.png")).unwrap();
-    sheet(1.0, 4).save(format!("{folder}/rho.png")).unwrap();
-    let other = pretraining::domain(Split::Train, 1);
-    contact_sheet(&[other], 24, 12, 2).unwrap().save(format!("{folder}/pretraining.png")).unwrap();
-    let masked = Style::ALL.map(|style| {
-        let pictures = pictures(style, Split::Train, &Options::default());
-        let picture = |class: usize| {
-            let mut picture = pictures.decode(class * 40 + 1).unwrap();
-            let mask = pictures.mask(class * 40 + 1).unwrap().unwrap();
-            for (pixel, opacity) in picture.pixels_mut().zip(mask.pixels()) {
-                pixel.0[0] = pixel.0[0].max(opacity.0[0]);
-            }
-            image::imageops::resize(&picture, 80, 80, image::imageops::FilterType::Nearest)
-        };
-        (0..12).map(picture).collect::<Vec<_>>()
-    });
-    let mut sheet = image::RgbImage::new(12 * 80, 4 * 80);
-    for (row, pictures) in masked.iter().enumerate() {
-        for (column, picture) in pictures.iter().enumerate() {
-            image::imageops::replace(&mut sheet, picture, column as i64 * 80, row as i64 * 80);
-        }
-    }
-    sheet.save(format!("{folder}/masks.png")).unwrap();
 }

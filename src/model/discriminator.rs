@@ -16,9 +16,6 @@ pub struct Discriminator {
 
 impl Discriminator {
     /// One output; Kaiming normal, zero bias.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn new(
         inputs: usize,
         hidden: usize,
@@ -30,9 +27,6 @@ impl Discriminator {
     }
 
     /// With 1 output, or with the 2 that the published code has for several sources; else as [`Discriminator::new`].
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn with_outputs(
         outputs: usize,
         inputs: usize,
@@ -50,9 +44,6 @@ impl Discriminator {
     }
 
     /// The same on `device`.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         let [first, second, last] = &self.layers;
         let layers = [first.to_device(device)?, second.to_device(device)?, last.to_device(device)?];
@@ -65,9 +56,6 @@ impl Discriminator {
     }
 
     /// `[batch, inputs]` → the logit of "source", `[batch, 1]`, or of "target" and "source", `[batch, 2]`. Dropout draws its masks from `generator`.
-    ///
-    /// # Errors
-    /// If the inputs do not fit.
     pub fn forward(&self, x: &Tensor, generator: &mut Generator) -> Result<Tensor> {
         let [first, second, last] = &self.layers;
         let x = dropout(&first.forward(x)?.relu()?, self.dropout, generator)?; // [batch, hidden]

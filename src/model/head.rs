@@ -31,9 +31,6 @@ pub struct Prediction {
 
 impl Head {
     /// A head with the published initial values.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn new(
         kind: HeadKind,
         channels: usize,
@@ -53,9 +50,6 @@ impl Head {
     }
 
     /// The same on `device`.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         let heuristics = self.heuristics.iter().map(|head| head.to_device(device)).collect::<Result<_>>()?;
         Ok(Self { classifier: self.classifier.to_device(device)?, heuristics })
@@ -84,9 +78,6 @@ impl Head {
 
     /// The slope of each class's logit in the feature, `[classes, channels]`: the rows of `fc`'s weight minus those of
     /// the heuristic heads.
-    ///
-    /// # Errors
-    /// If candle cannot compute it.
     pub fn rows(&self) -> Result<Tensor> {
         let mut rows = self.classifier.weight.as_tensor().clone();
         for head in &self.heuristics {

@@ -49,6 +49,8 @@ pub struct ModelSpec {
     pub head: HeadKind,
     /// What the discriminator sees; none for a method without one.
     pub discriminator: Option<DiscriminatorInput>,
+    /// Number of source domains; for several, the discriminator has two outputs, as in the published code.
+    pub sources: usize,
     /// Hidden units of the discriminator: 1024 in the published code.
     pub hidden: usize,
     /// Dropout of the discriminator: 0.5 in the published code.
@@ -71,18 +73,7 @@ pub struct Model {
 impl Model {
     /// A model with initial values drawn from `seed`; each part from a stream of its own, so that two methods with
     /// the same seed start from the same backbone and head.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn new(spec: &ModelSpec, seed: u64) -> Result<Self> {
-        Self::for_sources(1, spec, seed)
-    }
-
-    /// As [`Model::new`] for one source; for several the discriminator has two outputs, as in the published code.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
-    pub fn for_sources(sources: usize, spec: &ModelSpec, seed: u64) -> Result<Self> {
         let channels = spec.backbone.channels();
         let stream = |purpose| generator(seed, purpose, 0, 0);
         let discriminator = match spec.discriminator {
@@ -92,7 +83,7 @@ impl Model {
                     DiscriminatorInput::Features => channels,
                     DiscriminatorInput::Probabilities => spec.classes,
                 };
-                let outputs = if sources > 1 { 2 } else { 1 };
+                let outputs = if spec.sources > 1 { 2 } else { 1 };
                 let (hidden, dropout) = (spec.hidden, spec.dropout);
                 let mut stream = stream("discriminator");
                 let made =
@@ -108,9 +99,6 @@ impl Model {
     }
 
     /// The same model on `device`. Initial values are drawn on the CPU, so that a seed means the same everywhere.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         let discriminator = self.discriminator.as_ref();
         Ok(Self {
@@ -137,7 +125,7 @@ impl Model {
     pub fn discriminator(&self) -> Result<&Discriminator> {
         Ok(self.discriminator.as_ref().ok_or_else(|| {
             complain("a model with a discriminator", "one without")
-                .advice("set ModelSpec::discriminator to the method's discriminator_input()")
+                .advice("set ModelSpec::discriminator to that of the method's row")
         })?)
     }
 
@@ -156,9 +144,6 @@ impl Model {
     }
 
     /// Logits of pictures in evaluation mode, `[batch, height, width, 3]` → `[batch, classes]`.
-    ///
-    /// # Errors
-    /// If the shape does not fit.
     pub fn predict(&self, images: &Tensor) -> Result<Tensor> {
         let feature = self.backbone.feature(images)?; // [batch, channels]
         Ok(self.head.forward(&feature)?.logits.detach())

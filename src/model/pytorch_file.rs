@@ -4,6 +4,7 @@
 //! candle's unpickler reads `data.pkl`. Whatever the pickle claims is checked against the archive before anything is
 //! allocated, so that a damaged file ends in a message.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -13,8 +14,13 @@ use candle_core::{DType, Device, Tensor};
 use zip::ZipArchive;
 
 use super::pickle_limits::Limits;
-use super::weights::{NamedTensors, Notes};
 use crate::error::{Result, complain, file_error};
+
+/// Tensors by PyTorch's name, in PyTorch's layout.
+pub type NamedTensors = BTreeMap<String, Tensor>;
+
+/// Short texts beside the tensors: the metadata of a safetensors file, the numbers of a PyTorch file.
+pub type Notes = BTreeMap<String, String>;
 
 /// Where the tensors are: at the top of the file, or in a dictionary under one of these keys; and what then stands
 /// before their names. `base_net` and `d_net` are the published code's; the others it accepts for pretrained weights.

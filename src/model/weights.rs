@@ -1,21 +1,15 @@
 //! Weights from and to files, under PyTorch's names: safetensors, and the `.pth` and `.pt` files of PyTorch.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use safetensors::SafeTensors;
 
 use super::pytorch_file;
+pub use super::pytorch_file::{NamedTensors, Notes};
 use crate::error::{Error, Result, complain, file_error};
 use crate::nn::parameters::Parameter;
-
-/// Tensors by PyTorch's name, in PyTorch's layout.
-pub type NamedTensors = BTreeMap<String, Tensor>;
-
-/// Short texts beside the tensors: the metadata of a safetensors file, the numbers of a PyTorch file.
-pub type Notes = BTreeMap<String, String>;
 
 /// Reads a file of weights: `.safetensors`, or what `torch.save` wrote.
 ///
@@ -146,9 +140,6 @@ fn check(parameter: &Parameter, tensors: &NamedTensors, path: &Path) -> Result<(
 }
 
 /// The values of `parameters` by name, as PyTorch would store them.
-///
-/// # Errors
-/// If candle cannot permute them.
 pub fn named(parameters: &[Parameter]) -> Result<NamedTensors> {
     parameters.iter().map(|parameter| Ok((parameter.name.clone(), parameter.to_file()?.detach()))).collect()
 }
@@ -163,9 +154,6 @@ pub fn to_bytes(tensors: &NamedTensors, notes: Notes) -> Result<Vec<u8>> {
 }
 
 /// Half the bytes: f32 tensors as f16, for weights that are committed.
-///
-/// # Errors
-/// If candle cannot convert them.
 pub fn in_half_precision(tensors: &NamedTensors) -> Result<NamedTensors> {
     tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(DType::F16)?))).collect()
 }

@@ -15,9 +15,6 @@ use candle_core::{Result, Tensor};
 /// assert_eq!(y.backward()?.get(&x).unwrap().to_scalar::<f32>()?, -0.5);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
-///
-/// # Errors
-/// If candle cannot compute it.
 pub fn grad_reverse(x: &Tensor, coefficient: f64) -> Result<Tensor> {
     (x.detach() * (1.0 + coefficient))? - (x * coefficient)?
 }

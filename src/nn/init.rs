@@ -19,9 +19,6 @@ pub fn kaiming_deviation(fan: usize, slope: f64) -> f64 {
 }
 
 /// A tensor of normal values with mean 0; drawn in f64, so that f32 and f64 networks start alike.
-///
-/// # Errors
-/// If candle cannot allocate it.
 pub fn normal(
     shape: impl Into<Shape>,
     deviation: f64,
@@ -40,9 +37,6 @@ pub fn normal(
 }
 
 /// A tensor of one value everywhere.
-///
-/// # Errors
-/// If candle cannot allocate it.
 pub fn constant(shape: impl Into<Shape>, value: f64, dtype: DType) -> Result<Var> {
     let tensor = candle_core::Tensor::full(value, shape, &Device::Cpu)?;
     Var::from_tensor(&tensor.to_dtype(dtype)?)

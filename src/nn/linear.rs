@@ -18,9 +18,6 @@ pub struct Linear {
 
 impl Linear {
     /// Kaiming normal over the fan-in for a leaky ReLU of `slope`, zero bias.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn new(
         inputs: usize,
         outputs: usize,
@@ -36,17 +33,11 @@ impl Linear {
     }
 
     /// The same on `device`.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         Ok(Self { weight: moved(&self.weight, device)?, bias: moved(&self.bias, device)? })
     }
 
     /// `[batch, inputs]` → `[batch, outputs]`.
-    ///
-    /// # Errors
-    /// If the inputs do not fit.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)
     }
@@ -66,9 +57,6 @@ impl Linear {
 }
 
 /// Sets each element to 0 with probability `rate` and divides the others by `1 - rate` (Srivastava et al. 2014).
-///
-/// # Errors
-/// If candle cannot compute it.
 pub fn dropout(x: &Tensor, rate: f64, generator: &mut Generator) -> Result<Tensor> {
     if rate == 0.0 {
         return Ok(x.clone());

@@ -48,17 +48,11 @@ pub struct Parameter {
 
 impl Parameter {
     /// The value as PyTorch would store it, on the CPU.
-    ///
-    /// # Errors
-    /// If candle cannot permute it.
     pub fn to_file(&self) -> Result<Tensor> {
         in_file_layout(self.value.as_tensor(), self.layout)
     }
 
     /// Sets the value, on whatever device it is, from a tensor in PyTorch's layout; the shape must fit.
-    ///
-    /// # Errors
-    /// If the shape does not fit.
     pub fn set_from_file(&self, stored: &Tensor) -> Result<()> {
         let stored = match self.layout {
             FileLayout::Same => stored.clone(),
@@ -79,9 +73,6 @@ impl Parameter {
 }
 
 /// A tensor of the shape of a parameter (such as its momentum) as PyTorch would store it, on the CPU.
-///
-/// # Errors
-/// If candle cannot permute it.
 pub fn in_file_layout(tensor: &Tensor, layout: FileLayout) -> Result<Tensor> {
     let tensor = tensor.detach().to_device(&Device::Cpu)?;
     Ok(match layout {

@@ -35,17 +35,11 @@ impl Place {
     }
 
     /// Shows a bundle; with an `id`, [`Place::redraw`] can replace it.
-    ///
-    /// # Errors
-    /// If standard output cannot be written.
     pub fn display(self, bundle: &Bundle, id: Option<&str>) -> Result<()> {
         print(&self.lines(bundle, "display", id, CompressionType::Best)?)
     }
 
     /// Replaces what was shown under `id`; only [`Place::Live`] can, the others do nothing.
-    ///
-    /// # Errors
-    /// If standard output cannot be written.
     pub fn redraw(self, bundle: &Bundle, id: &str, last: bool) -> Result<()> {
         let effort = if last { CompressionType::Best } else { CompressionType::Fast };
         match self {

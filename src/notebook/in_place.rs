@@ -59,23 +59,9 @@ impl InPlace {
     }
 }
 
-/// A time in a unit that fits it.
-pub(crate) fn in_words(seconds: f64) -> String {
-    match seconds {
-        s if s < 90.0 => format!("{s:.0} s"),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_said_in_fitting_units() {
-        assert_eq!([5.2, 600.0, 7200.0].map(in_words), ["5 s", "10 min", "2.0 h"]);
-    }
 
     #[test]
     fn two_places_have_two_names() {

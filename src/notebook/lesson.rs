@@ -43,7 +43,7 @@ impl Training {
     /// # Errors
     /// As [`Session::new`].
     pub fn new(config: RunConfig) -> Result<Self> {
-        Ok(Self { session: Session::new(config)?, checkpoint: None, records: Vec::new() })
+        Ok(Self { session: Session::new(config.check()?)?, checkpoint: None, records: Vec::new() })
     }
 
     /// The same run with another method, such as one that was written in a cell; head and discriminator stay as configured.
@@ -113,9 +113,6 @@ impl Training {
     }
 
     /// A picture as the network sees it in a test, `[1, height, width, 3]`.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn image(&self, picture: &RgbImage) -> Result<Tensor> {
         transform(self.config()).test_image(picture, self.model().device())
     }
@@ -129,9 +126,6 @@ impl Training {
     }
 
     /// The labels of the first `count` pictures of a domain, `[count]`, in the order of [`Training::features`].
-    ///
-    /// # Errors
-    /// If candle cannot allocate them.
     pub fn labels(&self, domain: &Domain, count: usize) -> Result<Tensor> {
         let count = count.min(domain.pictures.len());
         let labels: Vec<u32> = (0..count).map(|index| domain.pictures.label(index)).collect();
@@ -205,10 +199,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::config::Baseline;
     use crate::error::complain;
     use crate::method::{Losses, StepInput};
-    use crate::model::{DiscriminatorInput, HeadKind};
     use crate::setup::make_method;
 
     fn training() -> Training {
@@ -217,7 +209,7 @@ mod tests {
             test_every: 5,
             log_every: 2,
             batch_size: 4,
-            method: Baseline::Hda,
+            method: "hda".parse().unwrap(),
             toalign: true,
             discriminator_hidden: 16,
             ..RunConfig::mini()
@@ -253,18 +245,6 @@ mod tests {
     }
 
     impl Method for FailsOnce {
-        fn name(&self) -> String {
-            self.inner.name()
-        }
-        fn uses_target(&self) -> bool {
-            self.inner.uses_target()
-        }
-        fn head(&self) -> HeadKind {
-            self.inner.head()
-        }
-        fn discriminator_input(&self) -> Option<DiscriminatorInput> {
-            self.inner.discriminator_input()
-        }
         fn losses(&self, model: &Model, input: &StepInput) -> Result<Losses> {
             if input.step == 3 && !self.failed.swap(true, Ordering::Relaxed) {
                 return Err(complain("a third step", "a failure").into());

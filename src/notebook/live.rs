@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use image::RgbImage;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::in_place::{InPlace, in_words};
+use super::in_place::InPlace;
 use super::{Show, stop_is_wanted};
 use crate::draw::canvas::{MARGIN, drawing_error, font, rgb, svg_of, write, write_title};
 use crate::draw::style::{Colour, Marker, colour_of, method_colour};
@@ -16,6 +15,7 @@ use crate::draw::{Chart, Curve};
 use crate::draw::{Column, Figure, Row, raster};
 use crate::error::Result;
 use crate::train::observer::{Observer, StepReport, TestReport};
+use crate::train::pace::Pace;
 use crate::train::progress::Window;
 use crate::train::record::Record;
 
@@ -27,7 +27,7 @@ pub struct Live {
     title: String,
     colour: Colour,
     place: InPlace,
-    begun: Option<(Instant, usize)>,
+    pace: Option<Pace>,
     step: usize,
     steps: usize,
     losses: BTreeMap<String, Vec<(f64, f64)>>,
@@ -43,7 +43,7 @@ impl Live {
             title: title.into(),
             colour: method_colour(method),
             place: InPlace::new(),
-            begun: None,
+            pace: None,
             step: 0,
             steps: 1,
             losses: BTreeMap::new(),
@@ -61,7 +61,7 @@ impl Live {
                     self.take_accuracies(*step, [*source_accuracy, *target_accuracy]);
                 }
                 Record::Start { steps, .. } => self.steps = *steps,
-                Record::Confusion { step, .. } | Record::Finish { step, .. } => self.step = *step,
+                Record::Confusion { .. } | Record::Finish(_) => self.step = record.step(),
             }
         }
     }
@@ -79,9 +79,6 @@ impl Live {
     }
 
     /// Draws the end of the run, in full quality.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
     pub fn finish(&mut self) -> Result<()> {
         self.draw_now(true)
     }
@@ -97,11 +94,8 @@ impl Live {
     /// Such as "120 of 500 steps, 9 s left; target accuracy 61.3 %".
     fn progress(&self) -> String {
         let mut words = format!("{} of {} steps", self.step, self.steps);
-        if let Some((start, from)) =
-            self.begun.filter(|(_, from)| self.step > *from && self.step < self.steps)
-        {
-            let per_step = start.elapsed().as_secs_f64() / (self.step - from) as f64;
-            words += &format!(", {} left", in_words(per_step * (self.steps - self.step) as f64));
+        if let Some(left) = self.pace.and_then(|pace| pace.left(self.step, self.steps)) {
+            words += &format!(", {left}");
         }
         if let Some((_, accuracy)) = self.accuracies[1].last() {
             words += &format!("; target accuracy {accuracy:.1} %");
@@ -165,7 +159,7 @@ impl Figure for Live {
 impl Observer for Live {
     fn on_step(&mut self, report: &StepReport) -> Result<ControlFlow<()>> {
         (self.step, self.steps) = (report.step, report.steps);
-        self.begun.get_or_insert((Instant::now(), report.step - 1));
+        self.pace.get_or_insert_with(|| Pace::begin(report.step - 1));
         self.open.add(&report.losses);
         // About a hundred points over a run, whatever its length.
         if self.open.steps >= (report.steps / 100).max(1) {

@@ -3,9 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
-use super::in_place::{InPlace, in_words};
+use super::in_place::InPlace;
 use super::run_fields::{Field, RunFields};
 use super::{Show, stop_is_wanted};
 use crate::config::RunConfig;
@@ -14,6 +13,7 @@ use crate::lock::lock;
 use crate::runs::folder::{RunFolder, read_metrics};
 use crate::runs::sweep::{Ended, Overview, Plan};
 use crate::train::observer::{Observer, StepReport, TestReport};
+use crate::train::pace::Pace;
 use crate::train::record::Record;
 
 /// Does what is left of a plan under `root`, `jobs` runs at a time, drawn live in a notebook.
@@ -37,9 +37,7 @@ struct Board {
 
 struct State {
     runs: RunFields,
-    begun: Instant,
-    /// Steps that were done before this sweep.
-    found: usize,
+    pace: Pace,
     is_stopped: bool,
     place: InPlace,
 }
@@ -57,8 +55,7 @@ impl Board {
         });
         let state = State {
             runs: RunFields { fields: fields.collect(), words: String::new() },
-            begun: Instant::now(),
-            found: 0,
+            pace: Pace::begin(0),
             is_stopped: false,
             place: InPlace::new(),
         };
@@ -91,7 +88,7 @@ impl Overview for Board {
                 let records = read_metrics(&RunFolder::path_of(&self.root, run)).unwrap_or_default();
                 field.accuracy = records.iter().rev().find_map(|record| Some(record.accuracies()?.1[1]));
                 field.done = steps;
-                state.found += steps;
+                state.pace.find(steps);
             }
             Ended::Failed(error) => {
                 field.has_failed = true;
@@ -112,7 +109,7 @@ impl Observer for FieldObserver {
     fn on_record(&mut self, record: &Record) -> Result<()> {
         if let Record::Start { from_step, .. } = record {
             let mut state = lock(&self.state);
-            state.found += from_step;
+            state.pace.find(*from_step);
             if let Some(field) = state.runs.fields.get_mut(self.number) {
                 field.done = *from_step;
             }
@@ -151,9 +148,8 @@ impl State {
         let (done, steps) = self.runs.steps();
         let finished = self.runs.fields.iter().filter(|field| field.done == field.steps).count();
         let mut words = format!("{finished} of {} runs finished", self.runs.fields.len());
-        if done > self.found && done < steps && !self.is_stopped {
-            let per_step = self.begun.elapsed().as_secs_f64() / (done - self.found) as f64;
-            words += &format!(", {} left", in_words(per_step * (steps - done) as f64));
+        if let Some(left) = self.pace.left(done, steps).filter(|_| !self.is_stopped) {
+            words += &format!(", {left}");
         }
         words
     }

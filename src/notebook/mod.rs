@@ -21,9 +21,6 @@ use crate::error::Result;
 /// Something with a form for a notebook.
 pub trait Show {
     /// What a front end chooses from.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
     fn bundle(&self) -> Result<Bundle>;
 }
 
@@ -50,9 +47,6 @@ impl<F: Figure> Show for F {
 /// Shows it below the cell, or prints its words where there is no notebook.
 ///
 /// Without this project's kernel, evcxr shows only the last of several pictures of a cell: put them in a [`Row`](crate::draw::Row) there.
-///
-/// # Errors
-/// If it cannot be drawn or printed.
 pub fn show(what: &impl Show) -> Result<()> {
     Place::here().display(&what.bundle()?, None)
 }

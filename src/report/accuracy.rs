@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::selection::{Choice, choose};
-use crate::draw::style::{METHOD_NAMES, display_name};
+use crate::draw::style::display_name;
+use crate::method::table::place;
 use crate::report::published::{Published, as_printed};
 use crate::report::statistics::{deviation, mean};
 use crate::report::table::{Align, Table};
@@ -16,7 +17,7 @@ pub type Scores<'a> = BTreeMap<(&'a str, u64), f64>;
 pub fn methods(study: &Study) -> Vec<&str> {
     let names: BTreeSet<&str> = study.runs.iter().map(|run| run.method.as_str()).collect();
     let mut names: Vec<&str> = names.into_iter().collect();
-    names.sort_by_key(|name| METHOD_NAMES.iter().position(|known| known == name).unwrap_or(usize::MAX));
+    names.sort_by_key(|name| place(name));
     names
 }
 
@@ -103,7 +104,7 @@ pub fn beside_published(study: &Study, published: &[Published]) -> Table {
     for method in methods(study) {
         let of = |choice| with_deviation(&means_by_seed(&scores(study, method, choice), &tasks));
         let mut ours = vec![display_name(method).to_owned(), of(Choice::Last), of(Choice::Best)];
-        for row in published.iter().filter(|row| row.our_name() == Some(method)) {
+        for row in published.iter().filter(|row| row.our_name().as_deref() == Some(method)) {
             let theirs = [row.mean.map_or(String::new(), as_printed), row.source.clone()];
             table.push(ours.drain(..).chain(theirs));
             ours = vec![String::new(); 3];

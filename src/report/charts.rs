@@ -1,14 +1,18 @@
-//! The charts of a comparison.
+//! The charts of runs, of one task and of many.
+
+use std::collections::BTreeSet;
 
 use super::accuracy::{means_by_seed, methods, on_task, scores};
 use super::classes::{ClassGain, ConfusionMatrix, extremes, spaced};
-use super::gains::baseline_of;
+use super::one_task::standing;
 use super::selection::Choice;
 use crate::draw::HeatMap;
-use crate::draw::style::{Colour, display_name};
+use crate::draw::style::{Colour, display_name, method_colour};
 use crate::draw::{Bar, Bars, Chart, GroupedBars, Size};
+use crate::method::table::baseline_of;
 use crate::report::statistics::{deviation, mean};
-use crate::runs::study::Study;
+use crate::runs::study::{Study, StudyRun};
+use crate::train::record::Record;
 
 /// Most classes that a heat map has room for.
 pub const CLASSES: usize = 12;
@@ -33,16 +37,62 @@ pub fn accuracy_bars(study: &Study, method: &str, baseline: &str, choice: Choice
     bars
 }
 
-/// Target accuracy while training of every finished run on one task, in the colours of their methods.
-pub fn learning_curves(study: &Study, task: &str) -> Chart {
-    let mut chart = Chart::new(task, "training steps", "target accuracy (%)").narrow();
-    for method in methods(study) {
-        for run in study.of(task, method) {
-            let tests = run.records.iter().filter_map(|record| record.accuracies());
-            chart = chart.run(method, tests.map(|(step, [_, target])| (step as f64, target)));
+/// Last and best (oracle) accuracy of every run, each under its method's name: for studies of one run of each method.
+pub fn method_bars(study: &Study, size: Size) -> Bars {
+    let bar = |run: &StudyRun| {
+        let found = standing(run);
+        Bar {
+            label: display_name(&run.method).to_owned(),
+            colour: method_colour(&run.method),
+            value: found.last_target_accuracy,
+            diamond: Some(found.best_target_accuracy),
+            ..Bar::default()
         }
+    };
+    Bars {
+        decimals: 1,
+        size,
+        bars: study.runs.iter().map(bar).collect(),
+        ..Bars::new("Target accuracy of each method", "target accuracy (%)")
     }
-    chart
+}
+
+/// Target accuracy while training of every run on one task, in the colours of their methods.
+pub fn learning_curves(study: &Study, task: &str) -> Chart {
+    let chart = Chart::new(task, "training steps", "target accuracy (%)").narrow();
+    let runs = methods(study).into_iter().flat_map(|method| study.of(task, method));
+    runs.fold(chart, |chart, run| {
+        let target = |record: &Record| record.accuracies().map(|(step, [_, target])| (step, target));
+        chart.run(&run.method, run.points(target))
+    })
+}
+
+/// The loss called `name` while training, one curve for every run that has it.
+pub fn loss_curves(study: &Study, name: &str) -> Chart {
+    let title = format!("Loss: {}", name.replace('_', " "));
+    let mut chart = Chart::new(&title, "training steps", "loss (mean since last point)").narrow().from_zero();
+    chart.x_range = Some((0.0, study.planned_steps() as f64));
+    let curves = study.runs.iter().map(|run| (&run.method, run.points(|record| record.loss(name))));
+    curves
+        .filter(|(_, points)| !points.is_empty())
+        .fold(chart, |chart, (method, points)| chart.run(method, points))
+}
+
+/// The names of all losses in the records: `total` first, then by alphabet.
+pub fn loss_names(study: &Study) -> Vec<String> {
+    let names: BTreeSet<&String> = study
+        .runs
+        .iter()
+        .flat_map(|run| &run.records)
+        .filter_map(|record| match record {
+            Record::Train { losses, .. } => Some(losses.keys()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let mut names: Vec<String> = names.into_iter().cloned().collect();
+    names.sort_by_key(|name| name != "total");
+    names
 }
 
 /// The confusion matrix in percent of each true class; of more than [`CLASSES`] classes only those with the most errors.
@@ -82,7 +132,7 @@ pub fn class_gain_bars(gains: &[ClassGain], method: &str) -> Bars {
 
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{run_of_tests, study};
+    use super::super::made_up::{run, run_of_tests, study};
     use super::*;
 
     #[test]
@@ -103,6 +153,38 @@ mod tests {
         assert_eq!(chart.curves[1].points, [(100.0, 60.0), (200.0, 70.0)]);
         let svg = chart.to_svg().unwrap();
         assert_eq!(svg.matches("\nHDA\n").count(), 1, "{svg}");
+    }
+
+    #[test]
+    fn a_resumed_run_counts_its_repeated_steps_once() {
+        let mut run = run_of_tests(&[(1.0, 0.5, 2.0), (2.0, 0.5, 2.0), (3.0, 0.5, 2.0)]);
+        let again = run_of_tests(&[(0.0, 0.5, 2.0), (4.0, 0.5, 2.0)]).records[1].clone();
+        run.records.push(again);
+        let chart = learning_curves(&Study { runs: vec![run] }, "Cl-Rw");
+        assert_eq!(chart.curves[0].points, [(100.0, 1.0), (200.0, 4.0)]);
+    }
+
+    #[test]
+    fn a_method_without_the_loss_is_not_in_its_legend() {
+        let with = |method: &str, names: &[&str]| {
+            let mut run = run("Cl-Rw", method, 1, 50.0);
+            run.records.push(Record::Train {
+                step: 10,
+                learning_rate: 0.1,
+                coefficient: 0.0,
+                losses: names.iter().map(|name| (name.to_string(), 1.0)).collect(),
+                seconds_per_step: 0.1,
+            });
+            run
+        };
+        let plain = with("source-only", &["total", "classification"]);
+        let aligned = with("dannp", &["alignment", "classification", "total"]);
+        let study = Study { runs: vec![plain, aligned] };
+        assert_eq!(loss_names(&study), ["total", "alignment", "classification"]);
+        let svg = loss_curves(&study, "alignment").to_svg().unwrap();
+        assert!(svg.contains("DANNP") && !svg.contains("Source only"));
+        let svg = loss_curves(&study, "total").to_svg().unwrap();
+        assert!(svg.contains("DANNP") && svg.contains("Source only") && svg.contains("#E69F00"), "{svg}");
     }
 
     #[test]

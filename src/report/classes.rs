@@ -193,7 +193,7 @@ pub fn spaced(class: &str) -> String {
 type Counts<'a> = (&'a [String], &'a [(u32, u32, usize)]);
 
 fn confusion_of(run: &StudyRun) -> Option<Counts<'_>> {
-    run.last_accuracy()?;
+    run.finish()?;
     run.records.iter().rev().find_map(|record| match record {
         Record::Confusion { classes, counts, .. } => Some((classes.as_slice(), counts.as_slice())),
         _ => None,

@@ -5,13 +5,12 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::accuracy::methods;
-use super::gains::baseline_of;
 use crate::draw::style::display_name;
 use crate::error::{Result, complain, file_error};
+use crate::method::table::baseline_of;
 use crate::report::statistics::median;
 use crate::report::table::{Align, Table};
 use crate::runs::study::{Study, StudyRun};
-use crate::train::record::Record;
 
 /// What a step costs in the paper: method, milliseconds, MB of GPU memory (ResNet-50, 36 + 36 pictures).
 pub const PUBLISHED: [(&str, f64, f64); 3] =
@@ -31,11 +30,7 @@ pub fn seconds_per_step(study: &Study, method: &str) -> Option<f64> {
 
 /// Median seconds per step of a finished run.
 fn seconds_of(run: &StudyRun) -> Option<f64> {
-    let seconds = run.records.iter().rev().find_map(|record| match record {
-        Record::Finish { seconds_per_step, .. } => Some(*seconds_per_step),
-        _ => None,
-    });
-    seconds.filter(|seconds| seconds.is_finite())
+    run.finish().map(|finish| finish.seconds_per_step).filter(|seconds| seconds.is_finite())
 }
 
 /// The median, over all pairs of runs with the same task and seed, of the ratio of their seconds per step; none without a

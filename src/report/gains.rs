@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::accuracy::{Scores, means_by_seed, methods, scores, signed};
 use super::selection::Choice;
 use crate::draw::style::display_name;
+use crate::method::table::{baseline_of, split};
 use crate::report::statistics::{Difference, holm, mean};
 use crate::report::table::{Align, Table};
 use crate::runs::study::Study;
@@ -22,24 +23,6 @@ pub enum Unit {
     /// The mean over all seeds on one task. The interval covers what other tasks of the same kind would give. The twelve
     /// tasks share four domains, so that they are fewer than twelve in truth and the interval is rather too narrow.
     Task,
-    /// Every pair by itself. Pairs of one task are alike, so the interval is too narrow wherever tasks differ: to be
-    /// looked at, not to be quoted.
-    Pair,
-}
-
-/// What a method is compared with: a method with ToAlign with the same without, any other with `source-only`.
-///
-/// ```
-/// use toalign::report::gains::baseline_of;
-/// assert_eq!(baseline_of("hda+toalign"), Some("hda"));
-/// assert_eq!((baseline_of("hda"), baseline_of("source-only")), (Some("source-only"), None));
-/// ```
-pub fn baseline_of(method: &str) -> Option<&str> {
-    match method.strip_suffix("+toalign") {
-        Some(base) => Some(base),
-        None if method != "source-only" => Some("source-only"),
-        None => None,
-    }
 }
 
 /// The methods of a study whose baseline is in it too, each with it: ToAlign first.
@@ -47,7 +30,7 @@ pub fn comparisons(study: &Study) -> Vec<(&str, &str)> {
     let methods = methods(study);
     let pairs = methods.iter().filter_map(|method| Some((*method, baseline_of(method)?)));
     let mut pairs: Vec<(&str, &str)> = pairs.filter(|(_, baseline)| methods.contains(baseline)).collect();
-    pairs.sort_by_key(|(method, _)| !method.ends_with("+toalign"));
+    pairs.sort_by_key(|(method, _)| !split(method).1);
     pairs
 }
 
@@ -76,7 +59,6 @@ pub fn gain(study: &Study, method: &str, baseline: &str, choice: Choice, unit: U
             }
             by_task.values().filter_map(|values| mean(values)).collect()
         }
-        Unit::Pair => pairs.into_values().collect(),
     };
     Difference::of(&observations)
 }
@@ -212,14 +194,12 @@ mod tests {
     fn each_unit_has_its_own_interval() {
         let study = study();
         let of = |unit| gain(&study, "hda+toalign", "hda", Choice::Last, unit).unwrap();
-        // By seed 2, 3, 4; by task 2, 4; by pair 1, 2, 3, 3, 4, 5.
+        // By seed 2, 3, 4; by task 2, 4.
         let (low, high) = of(Unit::Seed).interval.unwrap();
         assert!((low - (3.0 - 4.302653 / 3f64.sqrt())).abs() < 1e-5 && (high + low - 6.0).abs() < 1e-9);
         let (low, _) = of(Unit::Task).interval.unwrap();
         assert!((low - (3.0 - 12.706205)).abs() < 1e-4, "{low}");
-        let (low, _) = of(Unit::Pair).interval.unwrap();
-        assert!((low - (3.0 - 2.570582 * (2.0f64 / 6.0).sqrt())).abs() < 1e-5, "{low}");
-        assert_eq!([Unit::Seed, Unit::Task, Unit::Pair].map(|unit| of(unit).pairs), [3, 2, 6]);
+        assert_eq!([Unit::Seed, Unit::Task].map(|unit| of(unit).pairs), [3, 2]);
         let table = gains_table(&study, Choice::Last);
         let row = &table.rows()[0];
         assert_eq!(

@@ -2,17 +2,17 @@
 
 use crate::runs::study::{Study, StudyRun};
 use crate::train::label_free::LabelFree;
-use crate::train::record::Record;
+use crate::train::record::{Finish, Record};
 
 /// A finished run that wrote down nothing but its end.
 pub fn run(task: &str, method: &str, seed: u64, last: f64) -> StudyRun {
-    let finish = Record::Finish {
+    let finish = Record::Finish(Finish {
         step: 500,
         last_target_accuracy: last,
         best_target_accuracy: last,
         best_step: 400,
         seconds_per_step: if method.contains('+') { 0.3 } else { 0.2 },
-    };
+    });
     StudyRun { task: task.into(), method: method.into(), seed, records: vec![finish] }
 }
 

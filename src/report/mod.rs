@@ -7,15 +7,13 @@ pub mod charts;
 pub mod classes;
 pub mod cost;
 pub mod gains;
-pub mod html;
-pub mod learning;
 #[cfg(test)]
-mod made_up;
+pub(crate) mod made_up;
+pub mod one_task;
 pub mod page;
 pub mod published;
 pub mod selection;
 pub mod statistics;
-pub mod study;
 pub mod table;
 pub mod text;
 pub mod write;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::table::{Align, Table};
 use crate::error::{Result, complain};
+use crate::method::table;
 
 /// The twelve tasks in the order of the list's columns.
 pub const TASKS: [&str; 12] = [
@@ -29,19 +30,11 @@ pub struct Published {
 
 impl Published {
     /// Our name of the same method, such as `hda+toalign`, if we have it.
-    ///
-    /// The literature copies a source-only row of 2017 under the name of its backbone; tllib calls it ERM.
-    pub fn our_name(&self) -> Option<&'static str> {
+    pub fn our_name(&self) -> Option<String> {
         let name = self.method.to_lowercase();
-        match name.split(" (").next().unwrap_or_default() {
-            "resnet-50" | "erm" => Some("source-only"),
-            "dann" => Some("dann"),
-            "dannp" => Some("dannp"),
-            "dannp+toalign" => Some("dannp+toalign"),
-            "hda" => Some("hda"),
-            "hda+toalign" => Some("hda+toalign"),
-            _ => None,
-        }
+        let (theirs, toalign) = table::split(name.split(" (").next().unwrap_or_default());
+        let entry = table::all().into_iter().find(|entry| entry.published_as.contains(&theirs))?;
+        Some(entry.name(toalign))
     }
 
     /// The mean of the published tasks; none if a task is blank.
@@ -58,9 +51,6 @@ impl Published {
 /// assert_eq!((rows[0].method.as_str(), rows[0].mean), ("HDA+ToAlign", Some(71.85)));
 /// # Ok::<(), toalign::Error>(())
 /// ```
-///
-/// # Errors
-/// If the list that was built in is damaged.
 pub fn published() -> Result<Vec<Published>> {
     parse(include_str!("../../data_maps/published_results.csv"), Path::new("data_maps/published_results.csv"))
 }
@@ -114,9 +104,6 @@ const BACKGROUND: [&str; 2] = [
 ];
 
 /// [`disagreements`] of all published rows, and what else one should know before comparing with them.
-///
-/// # Errors
-/// If the list that was built in is damaged.
 pub fn published_notes() -> Result<Vec<String>> {
     let mut notes = disagreements(&published()?);
     notes.extend(BACKGROUND.map(str::to_owned));
@@ -136,7 +123,7 @@ pub fn disagreements(rows: &[Published]) -> Vec<String> {
     for (place, one) in rows.iter().enumerate() {
         for other in &rows[place + 1..] {
             let same = one.method == other.method
-                || one.our_name().is_some_and(|name| other.our_name() == Some(name));
+                || (one.our_name().is_some() && one.our_name() == other.our_name());
             if !same {
                 continue;
             }

@@ -50,13 +50,9 @@ pub struct Chosen {
 /// None if the run is not finished, or if a rule without labels meets a test that did not note its numbers. Numbers that are
 /// not finite are never chosen.
 pub fn choose(run: &StudyRun, choice: Choice) -> Option<Chosen> {
-    let (last, best) = run.records.iter().rev().find_map(|record| match record {
-        Record::Finish { step, last_target_accuracy, best_target_accuracy, best_step, .. } => Some((
-            Chosen { step: *step, accuracy: *last_target_accuracy },
-            Chosen { step: *best_step, accuracy: *best_target_accuracy },
-        )),
-        _ => None,
-    })?;
+    let finish = run.finish()?;
+    let last = Chosen { step: finish.step, accuracy: finish.last_target_accuracy };
+    let best = Chosen { step: finish.best_step, accuracy: finish.best_target_accuracy };
     let tests = tests_of(run);
     let chosen = match choice {
         Choice::Last => last,

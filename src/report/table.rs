@@ -1,4 +1,4 @@
-//! A small table that prints to a terminal, to HTML and to Markdown.
+//! A small table that prints to a terminal and to HTML.
 
 use std::fmt;
 
@@ -44,20 +44,6 @@ impl Table {
     pub fn to_html(&self) -> String {
         // Writing into a String cannot fail.
         HtmlTable { table: self }.render().unwrap_or_default()
-    }
-
-    /// A Markdown table in GitHub's form.
-    pub fn to_markdown(&self) -> String {
-        let rules = self.align.iter().map(|align| match align {
-            Align::Left => "---".to_owned(),
-            Align::Right => "---:".to_owned(),
-        });
-        let mut text = markdown_row(self.header.iter().map(|cell| markdown_cell(cell)));
-        text += &markdown_row(rules);
-        for row in &self.rows {
-            text += &markdown_row(row.iter().map(|cell| markdown_cell(cell)));
-        }
-        text
     }
 
     fn width_of_column(&self, column: usize) -> usize {
@@ -115,14 +101,6 @@ impl Table {
     }
 }
 
-fn markdown_row(cells: impl Iterator<Item = String>) -> String {
-    format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
-}
-
-fn markdown_cell(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace(['\r', '\n'], " ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,17 +121,6 @@ HDA        72.8
 a|b <i>     5.0
 ";
         assert_eq!(example().to_string(), expected);
-    }
-
-    #[test]
-    fn markdown_keeps_its_columns() {
-        let expected = "\
-| method | last % |
-| --- | ---: |
-| HDA | 72.8 |
-| a\\|b &lt;i> | 5.0 |
-";
-        assert_eq!(example().to_markdown(), expected);
     }
 
     #[test]

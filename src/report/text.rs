@@ -6,6 +6,7 @@ use super::gains::{comparisons, gains_by_task, gains_notes, gains_table};
 use super::selection::Choice;
 use crate::draw::style::display_name;
 use crate::error::Result;
+use crate::method::table::split;
 use crate::report::published::{published, published_notes};
 use crate::runs::find::FoundRuns;
 
@@ -34,9 +35,6 @@ pub fn summary(found: &FoundRuns) -> String {
 }
 
 /// Everything but the charts. `choice` names the test that counts for the gains.
-///
-/// # Errors
-/// If the list of published results that was built in is damaged.
 pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<String> {
     let study = &found.study;
     let rows = published()?;
@@ -52,7 +50,7 @@ pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<St
     if !comparisons(study).is_empty() {
         parts.push(format!("Gains, mean over tasks, {choice}:"));
         parts.push(gains_table(study, choice).to_string());
-        for (method, baseline) in comparisons(study).into_iter().filter(|(method, _)| method.contains('+')) {
+        for (method, baseline) in comparisons(study).into_iter().filter(|(method, _)| split(method).1) {
             let (method_name, baseline_name) = (display_name(method), display_name(baseline));
             parts.push(format!("{method_name} − {baseline_name} by task, {choice}:"));
             parts.push(gains_by_task(study, method, baseline, choice).to_string());

@@ -5,7 +5,6 @@ use super::selection::{Choice, choose};
 use crate::draw::style::display_name;
 use crate::report::statistics::{deviation, mean};
 use crate::runs::study::Study;
-use crate::train::record::Record;
 
 /// One row for each finished run. Accuracies are in percent; what a run did not note stays blank.
 ///
@@ -19,19 +18,15 @@ pub fn csv(study: &Study) -> String {
         "task,method,seed,last,best_oracle,best_oracle_step,by_entropy,by_entropy_step,by_snd,by_snd_step,seconds_per_step\n",
     );
     for run in &study.runs {
-        let seconds = run.records.iter().rev().find_map(|record| match record {
-            Record::Finish { seconds_per_step, .. } => Some(*seconds_per_step),
-            _ => None,
-        });
-        let Some(seconds) = seconds else { continue };
+        let Some(finish) = run.finish() else { continue };
         let [last, others @ ..] = Choice::ALL.map(|choice| choose(run, choice));
-        let mut cells = vec![quoted(&run.task), quoted(&run.method), run.seed.to_string()];
+        let mut cells = vec![cell(&run.task), cell(&run.method), run.seed.to_string()];
         cells.push(last.map_or(String::new(), |chosen| format!("{:.4}", chosen.accuracy)));
         for chosen in others {
             cells.push(chosen.map_or(String::new(), |chosen| format!("{:.4}", chosen.accuracy)));
             cells.push(chosen.map_or(String::new(), |chosen| chosen.step.to_string()));
         }
-        cells.push(format!("{seconds:.6}"));
+        cells.push(format!("{:.6}", finish.seconds_per_step));
         text += &cells.join(",");
         text.push('\n');
     }
@@ -39,10 +34,10 @@ pub fn csv(study: &Study) -> String {
 }
 
 /// A cell of CSV (RFC 4180).
-fn quoted(cell: &str) -> String {
-    match cell.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.to_owned(),
+fn cell(text: &str) -> String {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
     }
 }
 

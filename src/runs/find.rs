@@ -40,7 +40,7 @@ pub fn find_runs(folder: impl AsRef<Path>) -> Result<FoundRuns> {
         }
         let bytes = std::fs::read(&file).map_err(|error| file_error("read", &file, error))?;
         run.records = records_in(&bytes, &file)?;
-        match run.last_accuracy() {
+        match run.finish() {
             Some(_) => found.study.runs.push(run),
             None => found.unfinished.push(how_far(&run)),
         }
@@ -116,15 +116,7 @@ fn how_far(run: &StudyRun) -> String {
 }
 
 fn remarks(study: &Study) -> Vec<String> {
-    let mut lengths: Vec<usize> = study
-        .runs
-        .iter()
-        .flat_map(|run| &run.records)
-        .filter_map(|record| match record {
-            Record::Finish { step, .. } => Some(*step),
-            _ => None,
-        })
-        .collect();
+    let mut lengths: Vec<usize> = study.runs.iter().filter_map(|run| Some(run.finish()?.step)).collect();
     lengths.sort_unstable();
     lengths.dedup();
     match lengths.len() {

@@ -8,16 +8,15 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use super::clock::date_and_time;
+use chrono::Utc;
+
 use crate::config::RunConfig;
 use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::observer::{Kept, Observer, TestReport};
 use crate::train::record::Record;
-use crate::train::trainer::Trainer;
 
 const CONFIG: &str = "config.toml";
 pub(super) const METRICS: &str = "metrics.jsonl";
@@ -133,7 +132,7 @@ impl RunFolder {
     }
 
     fn write_log(&mut self, line: &str) -> Result<()> {
-        let line = format!("[{}] {line}\n", date_and_time(SystemTime::now()));
+        let line = format!("[{}] {line}\n", Utc::now().format("%Y-%m-%d %H:%M:%S"));
         self.log.write_all(line.as_bytes()).map_err(|error| file_error("write", self.path.join(LOG), error))
     }
 }
@@ -160,8 +159,8 @@ impl Observer for RunFolder {
         self.metrics.write_all(line.as_bytes()).map_err(|error| file_error("write", path, error))
     }
 
-    fn on_checkpoint(&mut self, kept: Kept, trainer: &Trainer) -> Result<()> {
-        trainer.checkpoint()?.save(&self.path.join(checkpoint_name(kept)))
+    fn on_checkpoint(&mut self, kept: Kept, take: &dyn Fn() -> Result<Checkpoint>) -> Result<()> {
+        take()?.save(&self.path.join(checkpoint_name(kept)))
     }
 }
 
@@ -223,7 +222,7 @@ fn cut_after(path: &Path, step: Option<usize>) -> Result<()> {
     let mut kept = Vec::new();
     if let Some(step) = step {
         for (record, line) in records_of(&bytes, path)? {
-            if step_of(&record) > step {
+            if record.step() > step {
                 break;
             }
             kept.extend_from_slice(line);
@@ -233,16 +232,6 @@ fn cut_after(path: &Path, step: Option<usize>) -> Result<()> {
         return Ok(());
     }
     write_atomically(path, &kept)
-}
-
-fn step_of(record: &Record) -> usize {
-    match record {
-        Record::Start { from_step, .. } => *from_step,
-        Record::Train { step, .. }
-        | Record::Test { step, .. }
-        | Record::Confusion { step, .. }
-        | Record::Finish { step, .. } => *step,
-    }
 }
 
 fn require_same_settings(path: &Path, config: &RunConfig) -> Result<()> {

@@ -3,7 +3,6 @@
 //! [`session::Session`] makes a run's parts from its configuration; [`folder::RunFolder`] listens to its loop and keeps what
 //! the run leaves behind.
 
-pub mod clock;
 pub mod find;
 pub mod folder;
 pub mod session;

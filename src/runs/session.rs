@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::folder::{RunFolder, checkpoint_name, read_metrics};
-use crate::config::RunConfig;
+use crate::config::Checked;
 use crate::data::dataset::Task;
 use crate::device::DeviceChoice;
 use crate::error::{Result, complain};
 use crate::method::Method;
 use crate::model::Model;
-use crate::setup::{load_initial_weights, make_method, make_model_for, open_task};
+use crate::setup::{load_initial_weights, make_method, make_model, open_task};
 use crate::train::checkpoint::{Checkpoint, Header};
 use crate::train::observer::{Kept, Observer};
 use crate::train::record::Record;
@@ -17,8 +17,8 @@ use crate::train::trainer::{Summary, Trainer};
 
 /// The parts of one run, ready to train.
 pub struct Session {
-    /// Its settings, checked; the task's name is the data set's short one.
-    pub config: RunConfig,
+    /// Its settings; the task's name is the data set's short one.
+    pub config: Checked,
     /// Its pictures.
     pub task: Task,
     /// What is trained.
@@ -42,21 +42,17 @@ impl Session {
     /// Opens the data and makes the model with its initial weights.
     ///
     /// # Errors
-    /// If a setting cannot be meant, the data or the weights cannot be read.
-    pub fn new(config: RunConfig) -> Result<Self> {
-        config.validate()?;
+    /// If the data or the weights cannot be read.
+    pub fn new(config: Checked) -> Result<Self> {
         let task = open_task(&config)?;
-        let config = RunConfig { task: task.name.clone(), ..config };
+        let config = config.on_task(&task.name);
         let sources = task.source.pictures.parts().len();
-        let model = make_model_for(sources, &config, task.classes.len())?;
+        let model = make_model(&config, task.classes.len(), sources)?;
         load_initial_weights(&model, &config)?;
         Ok(Self { method: make_method(&config), config, task, model })
     }
 
     /// The loop at its start.
-    ///
-    /// # Errors
-    /// If candle cannot allocate the momentum.
     pub fn trainer(&self) -> Result<Trainer<'_>> {
         Trainer::new(&self.config, &self.task, &self.model, self.method.as_ref())
     }
@@ -82,8 +78,8 @@ impl Session {
         let mut summary = trainer.run(&mut all)?;
         if was_finished {
             let records = read_metrics(&path)?;
-            let seconds = records.iter().rev().find_map(seconds_per_step);
-            summary.seconds_per_step = seconds.unwrap_or(0.0);
+            let finish = records.iter().rev().find_map(Record::finish);
+            summary.seconds_per_step = finish.map_or(0.0, |finish| finish.seconds_per_step);
         }
         Ok(Outcome { folder: path, was_finished, summary })
     }
@@ -116,10 +112,10 @@ impl Trained {
         let checkpoint = Checkpoint::load(&path)?;
         let mut header = checkpoint.header.clone();
         header.config.device = device;
-        header.config.validate()?;
+        let config = header.config.clone().check()?;
         // One source or several: only the discriminator differs, and its last bias says how.
-        let outputs = checkpoint.tensors.get("d_net.ad_layer3.bias").map_or(1, |bias| bias.elem_count());
-        let model = make_model_for(outputs, &header.config, header.classes.len())?;
+        let sources = checkpoint.tensors.get("d_net.ad_layer3.bias").map_or(1, |bias| bias.elem_count());
+        let model = make_model(&config, header.classes.len(), sources)?;
         checkpoint.load_into(&model.parameters())?;
         Ok(Self { header, model, checkpoint })
     }
@@ -130,14 +126,5 @@ impl Trained {
     /// If they differ in number or name.
     pub fn require_classes(&self, classes: &[String]) -> Result<()> {
         self.checkpoint.require(&self.header.config, classes)
-    }
-}
-
-fn seconds_per_step(record: &Record) -> Option<f64> {
-    match record {
-        Record::Finish { seconds_per_step, .. } | Record::Train { seconds_per_step, .. } => {
-            Some(*seconds_per_step)
-        }
-        _ => None,
     }
 }

@@ -110,16 +110,16 @@ pub fn array_script(
     requests: &Requests,
 ) -> Result<String> {
     requests.check()?;
-    let mut command = vec![quoted(text_of(program)?)?];
+    let mut command = vec![word(text_of(program)?)?];
     for argument in without_own_flags(arguments) {
-        command.push(quoted(argument)?);
+        command.push(word(argument)?);
     }
     let script = Script {
         runs,
         last: runs.saturating_sub(1),
         log: in_directive(text_of(logs)?)? + "/%x-%A_%a.log\"",
         requests,
-        folder: quoted(text_of(folder)?)?,
+        folder: word(text_of(folder)?)?,
         command: command.join(" "),
     };
     let text =
@@ -163,7 +163,7 @@ fn text_of(path: &Path) -> Result<&str> {
 }
 
 /// A word of the shell that means `text`.
-fn quoted(text: &str) -> Result<String> {
+fn word(text: &str) -> Result<String> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-+=./,:@%".contains(letter);
     let text = one_line(text)?;
     if !text.is_empty() && text.chars().all(plain) {
@@ -265,16 +265,16 @@ mod tests {
 
     #[test]
     fn words_are_quoted_for_the_shell() {
-        for (text, word) in [
+        for (text, expected) in [
             ("hda+toalign,dannp", "hda+toalign,dannp"),
             ("", "''"),
             ("my pictures", "'my pictures'"),
             ("it's $HOME;`ls`", r"'it'\''s $HOME;`ls`'"),
             ("größe", "'größe'"),
         ] {
-            assert_eq!(quoted(text).unwrap(), word);
+            assert_eq!(word(text).unwrap(), expected);
         }
-        let message = quoted("two\nlines").unwrap_err().to_string();
+        let message = word("two\nlines").unwrap_err().to_string();
         assert!(
             message.contains(r#"expected paths and arguments of one line, found "two\nlines""#),
             "{message}"

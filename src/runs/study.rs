@@ -7,7 +7,7 @@ use super::folder::{RunFolder, read_metrics, records_in};
 use crate::config::RunConfig;
 use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
-use crate::train::record::Record;
+use crate::train::record::{Finish, Record};
 
 /// One run of a study.
 #[derive(Debug, Clone)]
@@ -47,19 +47,38 @@ impl Study {
         seeds.into_iter().collect()
     }
 
+    /// The length of the longest run, whether or not it got there.
+    pub fn planned_steps(&self) -> usize {
+        let steps = self.runs.iter().flat_map(|run| &run.records).map(|record| match record {
+            Record::Start { steps, .. } => *steps,
+            other => other.step(),
+        });
+        steps.max().unwrap_or(0)
+    }
+
     /// Target accuracy after the last step, in percent, of every finished run of one method on one task, by seed.
     pub fn last_accuracies(&self, task: &str, method: &str) -> Vec<f64> {
-        self.of(task, method).filter_map(StudyRun::last_accuracy).collect()
+        self.of(task, method).filter_map(|run| Some(run.finish()?.last_target_accuracy)).collect()
     }
 }
 
 impl StudyRun {
-    /// Target accuracy after the last step, in percent; none if the run did not reach its end.
-    pub fn last_accuracy(&self) -> Option<f64> {
-        self.records.iter().rev().find_map(|record| match record {
-            Record::Finish { last_target_accuracy, .. } => Some(*last_target_accuracy),
-            _ => None,
-        })
+    /// How the run ended; none if it did not reach its end.
+    pub fn finish(&self) -> Option<&Finish> {
+        self.records.iter().rev().find_map(Record::finish)
+    }
+
+    /// What `point` finds in the records, by its step. A run that was resumed may have repeated some steps: the later counts.
+    pub fn points(&self, point: impl Fn(&Record) -> Option<(usize, f64)>) -> Vec<(f64, f64)> {
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        for (step, value) in self.records.iter().filter_map(point) {
+            let step = step as f64;
+            while points.last().is_some_and(|(last, _)| *last >= step) {
+                points.pop();
+            }
+            points.push((step, value));
+        }
+        points
     }
 }
 
@@ -129,21 +148,22 @@ pub(super) fn name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Baseline;
 
     #[test]
     fn what_is_kept_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let (root, kept) = (folder.path().join("runs"), folder.path().join("kept"));
-        let finish = |accuracy| Record::Finish {
-            step: 9,
-            last_target_accuracy: accuracy,
-            best_target_accuracy: accuracy,
-            best_step: 9,
-            seconds_per_step: 0.1,
+        let finish = |accuracy| {
+            Record::Finish(Finish {
+                step: 9,
+                last_target_accuracy: accuracy,
+                best_target_accuracy: accuracy,
+                best_step: 9,
+                seconds_per_step: 0.1,
+            })
         };
         for (seed, accuracy) in [(10, 61.5), (2, 60.0)] {
-            let config = RunConfig { seed, method: Baseline::Dannp, ..RunConfig::mini() };
+            let config = RunConfig { seed, method: "dannp".parse().unwrap(), ..RunConfig::mini() };
             let (mut run, _) = RunFolder::open(&root, &config, false).unwrap();
             crate::train::observer::Observer::on_record(&mut run, &finish(accuracy)).unwrap();
             keep(&root, &config, &kept).unwrap();

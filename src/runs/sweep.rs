@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::folder::{RunFolder, RunState};
 use super::session::{Outcome, Session};
-use crate::config::RunConfig;
+use crate::config::{Checked, RunConfig};
 use crate::data::names::{all_tasks, find_task, task_name};
 use crate::error::{Error, Result, complain};
 use crate::lock::lock;
@@ -26,7 +26,7 @@ use crate::train::observer::Observer;
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Settings of every run.
-    pub runs: Vec<RunConfig>,
+    pub runs: Vec<Checked>,
 }
 
 /// How one run of a sweep ended.
@@ -77,7 +77,7 @@ impl Plan {
             }
         }
         let tasks = tasks_by_name(base, tasks)?;
-        let mut runs: Vec<RunConfig> = Vec::new();
+        let mut runs: Vec<Checked> = Vec::new();
         for &seed in seeds {
             for task in &tasks {
                 for method in methods {
@@ -86,7 +86,7 @@ impl Plan {
                         seed,
                         ..base.with_method_name(method.as_ref().trim())?
                     };
-                    run.validate()?;
+                    let run = run.check()?;
                     if !runs.contains(&run) {
                         runs.push(run);
                     }
@@ -121,9 +121,6 @@ impl Plan {
     ///
     /// Runs share nothing but the processor: no result depends on `jobs`. A run that fails does not stop the others, and two
     /// sweeps on the same folder do no run twice.
-    ///
-    /// # Errors
-    /// If a thread cannot be started.
     pub fn run(&self, root: &Path, jobs: usize, overview: &dyn Overview) -> Result<Vec<Ended>> {
         let jobs = jobs.clamp(1, self.runs.len());
         let queue = Mutex::new(self.runs.iter().enumerate());
@@ -152,7 +149,7 @@ impl Plan {
 }
 
 /// One run, from where it is to its end.
-fn run(root: &Path, number: usize, run: &RunConfig, overview: &dyn Overview) -> Ended {
+fn run(root: &Path, number: usize, run: &Checked, overview: &dyn Overview) -> Ended {
     let folder = RunFolder::path_of(root, run);
     match RunState::of(&folder, run) {
         Ok(RunState::Finished) => return Ended::WasFinished,

@@ -69,9 +69,6 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Copies `parameters` (to the CPU) and `momentum` (by the parameter's name, in PyTorch's layout).
-    ///
-    /// # Errors
-    /// If candle cannot copy a tensor.
     pub fn of(header: Header, parameters: &[Parameter], momentum: &[(String, Tensor)]) -> Result<Self> {
         let mut tensors = BTreeMap::new();
         for parameter in parameters {

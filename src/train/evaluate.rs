@@ -8,6 +8,7 @@ use crate::data::batches::test_batches;
 use crate::data::dataset::Domain;
 use crate::data::transform::Transform;
 use crate::error::Result;
+use crate::method::losses::softmax;
 use crate::model::Model;
 
 /// What the model says about one picture.
@@ -59,7 +60,8 @@ pub fn evaluate(
     let mut all_probabilities = Vec::with_capacity(domain.pictures.len());
     for batch in test_batches(domain.clone(), transform.clone(), batch_size, model.device())? {
         let batch = batch?;
-        let probabilities = softmax(&model.predict(&batch.images)?)?;
+        let logits = model.predict(&batch.images)?.to_dtype(DType::F32)?;
+        let probabilities = softmax(&logits)?;
         let answers = most_probable(&probabilities)?;
         all_probabilities.extend(probabilities.to_vec2::<f32>()?);
         let labels = batch.labels.to_vec1::<u32>()?;
@@ -85,11 +87,7 @@ pub fn evaluate(
 /// # Ok::<(), toalign::Error>(())
 /// ```
 pub fn classify(logits: &Tensor) -> Result<Vec<(u32, f32)>> {
-    most_probable(&softmax(logits)?)
-}
-
-fn softmax(logits: &Tensor) -> Result<Tensor> {
-    Ok(candle_nn::ops::softmax(&logits.to_dtype(DType::F32)?, D::Minus1)?)
+    most_probable(&softmax(&logits.to_dtype(DType::F32)?)?)
 }
 
 fn most_probable(probabilities: &Tensor) -> Result<Vec<(u32, f32)>> {

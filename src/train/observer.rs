@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use super::checkpoint::Checkpoint;
 use super::evaluate::Evaluation;
 use super::progress::Best;
 use super::record::Record;
-use super::trainer::Trainer;
 use crate::error::Result;
 
 /// One training step, just done.
@@ -65,26 +65,17 @@ pub trait Observer {
     }
 
     /// After every test.
-    ///
-    /// # Errors
-    /// As [`Observer::on_step`].
     fn on_test(&mut self, _report: &TestReport) -> Result<ControlFlow<()>> {
         Ok(ControlFlow::Continue(()))
     }
 
     /// For every line of `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// As [`Observer::on_step`].
     fn on_record(&mut self, _record: &Record) -> Result<()> {
         Ok(())
     }
 
-    /// When a checkpoint is due; [`Trainer::checkpoint`] makes it.
-    ///
-    /// # Errors
-    /// As [`Observer::on_step`].
-    fn on_checkpoint(&mut self, _kept: Kept, _trainer: &Trainer) -> Result<()> {
+    /// When a checkpoint is due, which `take` makes.
+    fn on_checkpoint(&mut self, _kept: Kept, _take: &dyn Fn() -> Result<Checkpoint>) -> Result<()> {
         Ok(())
     }
 }
@@ -127,8 +118,8 @@ impl Observer for [&mut dyn Observer] {
         self.iter_mut().try_for_each(|observer| observer.on_record(record))
     }
 
-    fn on_checkpoint(&mut self, kept: Kept, trainer: &Trainer) -> Result<()> {
-        self.iter_mut().try_for_each(|observer| observer.on_checkpoint(kept, trainer))
+    fn on_checkpoint(&mut self, kept: Kept, take: &dyn Fn() -> Result<Checkpoint>) -> Result<()> {
+        self.iter_mut().try_for_each(|observer| observer.on_checkpoint(kept, take))
     }
 }
 

@@ -62,21 +62,44 @@ pub enum Record {
         counts: Vec<(u32, u32, usize)>,
     },
     /// The last line of a run that reached its end.
-    Finish {
-        /// Steps done.
-        step: usize,
-        /// Target accuracy after the last step, in percent.
-        last_target_accuracy: f64,
-        /// Best target accuracy (oracle), in percent.
-        best_target_accuracy: f64,
-        /// The step at which that was.
-        best_step: usize,
-        /// Median seconds per training step, tests not counted.
-        seconds_per_step: f64,
-    },
+    Finish(Finish),
+}
+
+/// How a run ended that reached its end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Finish {
+    /// Steps done.
+    pub step: usize,
+    /// Target accuracy after the last step, in percent.
+    pub last_target_accuracy: f64,
+    /// Best target accuracy (oracle), in percent.
+    pub best_target_accuracy: f64,
+    /// The step at which that was.
+    pub best_step: usize,
+    /// Median seconds per training step, tests not counted.
+    pub seconds_per_step: f64,
 }
 
 impl Record {
+    /// Steps done when it was written.
+    pub fn step(&self) -> usize {
+        match self {
+            Self::Start { from_step: step, .. }
+            | Self::Train { step, .. }
+            | Self::Test { step, .. }
+            | Self::Confusion { step, .. }
+            | Self::Finish(Finish { step, .. }) => *step,
+        }
+    }
+
+    /// How the run ended, if this is its last line.
+    pub fn finish(&self) -> Option<&Finish> {
+        match self {
+            Self::Finish(finish) => Some(finish),
+            _ => None,
+        }
+    }
+
     /// The step and the mean of the loss called `name` since the record before, if this is a record of losses with it.
     pub fn loss(&self, name: &str) -> Option<(usize, f64)> {
         match self {

@@ -1,4 +1,4 @@
-//! One training step, the same for a run, for pretraining and for the benchmark.
+//! One training step: the losses of a batch, their gradients, one step of SGD. Whatever trains or times steps calls it.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,32 @@ use crate::method::{Losses, Method, StepInput};
 use crate::model::Model;
 use crate::nn::sgd::{GroupRates, Sgd};
 
-/// What of a step has just been handed to the device.
+/// The parts of a step, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The losses.
     Forward,
     /// Their gradients.
     Backward,
-    /// The step of SGD.
+    /// SGD.
     Optimiser,
 }
 
-/// The losses of a batch, their gradients, one step of SGD; every loss as a number. `done` hears of each part.
+/// Takes one step and gives every loss by its name, `total` among them; `done` is told of each part that is done.
 ///
 /// # Errors
-/// If a shape does not fit, `done` fails, or a loss is not finite; then no weight has moved.
+/// If a shape does not fit, or a loss is not finite; the weights are then as they were.
 pub fn step(
-    model: &Model,
     method: &dyn Method,
+    model: &Model,
     optimiser: &mut Sgd,
     input: &StepInput,
     rates: &GroupRates,
-    mut done: impl FnMut(Part) -> Result<()>,
+    done: &mut dyn FnMut(Part) -> Result<()>,
 ) -> Result<BTreeMap<String, f64>> {
-    let losses = method.losses(model, input)?;
+    let mut losses = method.losses(model, input)?;
     done(Part::Forward)?;
-    let gradients = losses.total.backward()?;
+    let gradients = method.gradients(model, input, rates, &mut losses)?;
     done(Part::Backward)?;
     // Only now: to read a number is to wait for the GPU, which has the backward pass to do meanwhile.
     let values = finite_values(&losses, input.step)?;

@@ -7,9 +7,8 @@ use super::evaluate::evaluate;
 use super::label_free::LabelFree;
 use super::observer::{Kept, Observer, StepReport, TestReport};
 use super::progress::{Best, Progress, median};
-use super::record::Record;
-use super::step;
-use crate::config::RunConfig;
+use super::record::{Finish, Record};
+use crate::config::Checked;
 use crate::config::transform;
 use crate::data::batches::BatchLoader;
 use crate::data::dataset::{Domain, Task};
@@ -18,6 +17,7 @@ use crate::method::{Method, StepInput};
 use crate::model::Model;
 use crate::nn::schedule::{inverse_decay, reversal_coefficient};
 use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
+use crate::train;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +36,7 @@ pub struct Summary {
 
 /// One run in progress.
 pub struct Trainer<'a> {
-    config: &'a RunConfig,
+    config: &'a Checked,
     task: &'a Task,
     model: &'a Model,
     method: &'a dyn Method,
@@ -53,11 +53,8 @@ struct Loaders {
 
 impl<'a> Trainer<'a> {
     /// A run at its start.
-    ///
-    /// # Errors
-    /// If candle cannot allocate the momentum.
     pub fn new(
-        config: &'a RunConfig,
+        config: &'a Checked,
         task: &'a Task,
         model: &'a Model,
         method: &'a dyn Method,
@@ -111,7 +108,7 @@ impl<'a> Trainer<'a> {
                     observers.on_record(&self.finish_record())?;
                 }
                 if due(config.checkpoint_every) || stop {
-                    observers.on_checkpoint(Kept::Last, self)?;
+                    observers.on_checkpoint(Kept::Last, &|| self.checkpoint())?;
                 }
                 if stop {
                     break;
@@ -128,9 +125,6 @@ impl<'a> Trainer<'a> {
     }
 
     /// Everything that a resumed run needs, copied.
-    ///
-    /// # Errors
-    /// If candle cannot copy a tensor.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let header = Header::new(self.config, &self.task.name, &self.task.classes, &self.progress);
         Checkpoint::of(header, &self.model.parameters(), &self.optimiser.momentum()?)
@@ -154,8 +148,8 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, loaders: &mut Loaders) -> Result<StepReport> {
         let start = Instant::now();
         let config = self.config;
-        let number = self.progress.step;
-        let progress = number as f64 / config.steps as f64;
+        let step = self.progress.step;
+        let progress = step as f64 / config.steps as f64;
         let coefficient = reversal_coefficient(progress, config.reversal_gamma);
         let rate = config.learning_rate
             * inverse_decay(progress, config.learning_rate_gamma, config.learning_rate_power);
@@ -168,14 +162,15 @@ impl<'a> Trainer<'a> {
             target_images: target.as_ref().map(|batch| &batch.images),
             reversal_coefficient: coefficient,
             seed: config.seed,
-            step: number,
+            step,
         };
         let rates = GroupRates {
             backbone: rate,
             head: rate * config.head_multiplier,
             discriminator: rate * config.discriminator_multiplier,
         };
-        let values = step::step(self.model, self.method, &mut self.optimiser, &input, &rates, |_| Ok(()))?;
+        let values =
+            train::step(self.method, self.model, &mut self.optimiser, &input, &rates, &mut |_part| Ok(()))?;
 
         self.progress.step += 1;
         self.progress.window.add(&values);
@@ -218,7 +213,7 @@ impl<'a> Trainer<'a> {
             })?;
         }
         if better {
-            observers.on_checkpoint(Kept::Best, self)?;
+            observers.on_checkpoint(Kept::Best, &|| self.checkpoint())?;
         }
         let report =
             TestReport { step: self.progress.step, steps: self.config.steps, source, target, best, seconds };
@@ -239,7 +234,7 @@ impl<'a> Trainer<'a> {
                 self.model.device(),
             )
         };
-        let uses_target = self.method.uses_target();
+        let uses_target = config.method.uses_target();
         Ok(Loaders {
             source: loader(&self.task.source, config.batch_size, "source")?,
             target: uses_target
@@ -250,7 +245,7 @@ impl<'a> Trainer<'a> {
 
     fn start_record(&self) -> Record {
         Record::Start {
-            method: self.method.name(),
+            method: self.config.method_name(),
             task: self.task.name.clone(),
             seed: self.config.seed,
             steps: self.config.steps,
@@ -273,12 +268,12 @@ impl<'a> Trainer<'a> {
     fn finish_record(&self) -> Record {
         let last = self.progress.last_accuracy.unwrap_or_default();
         let best = self.progress.best.unwrap_or(Best { accuracy: last, step: self.progress.step });
-        Record::Finish {
+        Record::Finish(Finish {
             step: self.progress.step,
             last_target_accuracy: last,
             best_target_accuracy: best.accuracy,
             best_step: best.step,
             seconds_per_step: median(&self.step_seconds),
-        }
+        })
     }
 }

@@ -35,7 +35,7 @@ println!("all tasks: {}", mini_home::task_names().join(" "));
 ;
 { // cell 10
 let mut training = Training::new(RunConfig {
-    task: "Cl-Rw".into(), method: Baseline::SourceOnly, steps: 60, test_every: 20, ..RunConfig::mini()
+    task: "Cl-Rw".into(), method: "source-only".parse()?, steps: 60, test_every: 20, ..RunConfig::mini()
 })?;
 let summary = training.run()?;
 ;

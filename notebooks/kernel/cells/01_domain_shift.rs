@@ -11,7 +11,7 @@ for source in Style::ALL {
     let target = if source == Style::Art { "Clipart" } else { "Art" }; // of no influence here
     let task = format!("{}-{target}", source.name());
     let mut training = Training::new(RunConfig {
-        task, method: Baseline::SourceOnly, steps: 400, test_every: 100, ..RunConfig::mini()
+        task, method: "source-only".parse()?, steps: 400, test_every: 100, ..RunConfig::mini()
     })?;
     training.run()?;
     trained.push(training);

@@ -59,15 +59,15 @@ fn config(method: Baseline, weight: f64) -> RunConfig {
     let alignment_weight = Some(weight);
     RunConfig { task: "Cl-Rw".into(), method, alignment_weight, steps: 300, test_every: 60, ..RunConfig::mini() }
 }
-let mut plain = Training::new(config(Baseline::SourceOnly, 1.0))?;
+let mut plain = Training::new(config("source-only".parse()?, 1.0))?;
 plain.run()?;
 ;
 { // cell 13
-let mut dann = Training::new(config(Baseline::Dann, 1.0))?;
+let mut dann = Training::new(config("dann".parse()?, 1.0))?;
 dann.run()?;
 ;
 { // cell 14
-let mut gentle = Training::new(config(Baseline::Dann, 0.1))?;
+let mut gentle = Training::new(config("dann".parse()?, 0.1))?;
 gentle.run()?;
 ;
 { // cell 16
@@ -113,7 +113,7 @@ assert!(last > 0.3, "the discriminator has not won: {last}");
 println!("all is as it should be");
 ;
 { // cell 24
-let mut control = Training::new(config(Baseline::TargetBnOnly, 1.0))?;
+let mut control = Training::new(config("target-bn-only".parse()?, 1.0))?;
 control.run()?;
 show(&Chart::new("Target accuracy while training", "training steps", "target accuracy (%)")
     .curve("source-only", plain.accuracies("target"))

@@ -9,7 +9,7 @@ use toalign::prelude::*;
 fn config(method: Baseline) -> RunConfig {
     RunConfig { task: "Cl-Rw".into(), method, steps: 400, test_every: 80, ..RunConfig::mini() }
 }
-let mut dannp = Training::new(config(Baseline::Dannp))?;
+let mut dannp = Training::new(config("dannp".parse()?))?;
 dannp.steps(60)?; // early on, where the weights differ most
 let (source, target) = (dannp.task().source.clone(), dannp.task().target.clone());
 ;
@@ -39,7 +39,7 @@ show(&PictureGrid::new("Target pictures that count much (above) and little (belo
 dannp.run()?;
 ;
 { // cell 11
-let mut hda = Training::new(config(Baseline::Hda))?;
+let mut hda = Training::new(config("hda".parse()?))?;
 hda.run()?;
 ;
 { // cell 13
@@ -89,7 +89,7 @@ assert!(rows_agree(&hda, &feature)?, "C(f) - z is linear in f");
 println!("all is as it should be");
 ;
 { // cell 23
-let mut even = Training::new(RunConfig { entropy_conditioning: Some(false), ..config(Baseline::Dannp) })?;
+let mut even = Training::new(RunConfig { entropy_conditioning: Some(false), ..config("dannp".parse()?) })?;
 even.run()?;
 show(&Chart::new("Target accuracy while training", "training steps", "target accuracy (%)")
     .curve("dannp", dannp.accuracies("target"))

@@ -5,7 +5,7 @@ fn lesson() -> Result<(), Box<dyn std::error::Error>> {
 { // cell 2
 use toalign::prelude::*;
 let mut dannp = Training::new(RunConfig {
-    task: "Rw-Cl".into(), method: Baseline::Dannp, steps: 300, test_every: 100, ..RunConfig::mini()
+    task: "Rw-Cl".into(), method: "dannp".parse()?, steps: 300, test_every: 100, ..RunConfig::mini()
 })?;
 dannp.run()?;
 ;
@@ -107,7 +107,7 @@ assert!(inside[1] > inside[2], "the positive part lies on the object more than t
 println!("all is as it should be");
 ;
 { // cell 22
-let mut hda = Training::new(RunConfig { method: Baseline::Hda, ..dannp.config().clone() })?;
+let mut hda = Training::new(RunConfig { method: "hda".parse()?, ..dannp.config().clone() })?;
 hda.steps(100)?;
 let f = Var::from_tensor(&hda.features(&source, 1)?)?;
 let slope = hda.model().head.forward(&f)?.logits.i((0, 3))?.backward()?.get(&f).ok_or("no gradient")?.squeeze(0)?;

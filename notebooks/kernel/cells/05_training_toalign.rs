@@ -4,21 +4,18 @@
 fn lesson() -> Result<(), Box<dyn std::error::Error>> {
 { // cell 2
 use toalign::prelude::*;
+use toalign::report::statistics::{Difference, deviation, mean};
 let study = read_study("records/mini")?;
 let methods = ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
 let tasks = [("Cl-Rw", "Clipart → Real World"), ("Pr-Ar", "Product → Art")];
 ;
 { // cell 3
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (values.len() as f64 - 1.0)).sqrt())
-}
 for (task, name) in tasks {
     let title = format!("{name}, after the last step");
     let mut bars = Bars::new(&title, "target accuracy (%), mean ± deviation over 5 seeds");
     for method in methods {
-        let (mean, deviation) = mean_and_deviation(&study.last_accuracies(task, method));
+        let accuracies = study.last_accuracies(task, method);
+        let (mean, deviation) = (mean(&accuracies).unwrap(), deviation(&accuracies).unwrap());
         bars = bars.bar_with_error(method, mean, deviation);
     }
     show(&bars)?;
@@ -32,11 +29,11 @@ for (task, name) in tasks {
     for method in methods {
         let mut at = std::collections::BTreeMap::<usize, Vec<f64>>::new();
         for record in study.of(task, method).flat_map(|run| &run.records) {
-            if let Record::Test { step, target_accuracy, .. } = record {
-                at.entry(*step).or_default().push(*target_accuracy);
+            if let Some((step, [_, on_target])) = record.accuracies() {
+                at.entry(step).or_default().push(on_target);
             }
         }
-        chart = chart.curve(method, at.iter().map(|(step, all)| (*step as f64, mean_and_deviation(all).0)));
+        chart = chart.curve(method, at.iter().map(|(step, all)| (*step as f64, mean(all).unwrap())));
     }
     charts = charts.and(&chart)?;
 }
@@ -50,12 +47,11 @@ for (task, name) in tasks {
         let plain = study.last_accuracies(task, method);
         let with = study.last_accuracies(task, &format!("{method}+toalign"));
         let paired: Vec<f64> = with.iter().zip(&plain).map(|(with, without)| with - without).collect();
-        let (mean, deviation) = mean_and_deviation(&paired);
-        let t = [12.71, 4.30, 3.18, 2.78, 2.57, 2.45][paired.len() - 2]; // of n - 1 degrees of freedom
-        let half = t * deviation / (paired.len() as f64).sqrt();
+        let difference = Difference::of(&paired).unwrap();
+        let (low, high) = difference.interval.unwrap();
         let wins = paired.iter().filter(|difference| **difference > 0.0).count();
-        table.push([name.to_owned(), format!("{method}+toalign − {method}"), format!("{mean:+.1}"),
-            format!("{:+.1} … {:+.1}", mean - half, mean + half), format!("{wins} of {}", paired.len())]);
+        table.push([name.to_owned(), format!("{method}+toalign − {method}"), format!("{:+.1}", difference.mean),
+            format!("{low:+.1} … {high:+.1}"), format!("{wins} of {}", paired.len())]);
     }
 }
 show(&table)?;
@@ -66,26 +62,20 @@ show(&Bars::new("Published: Office-Home, mean of 12 tasks", "target accuracy (%)
 ;
 { // cell 11
 fn seconds(study: &Study, method: &str) -> Vec<f64> {
-    let records = study.of("Cl-Rw", method).flat_map(|run| &run.records);
-    let finish = |record: &Record| match record {
-        Record::Finish { seconds_per_step, .. } => Some(*seconds_per_step),
-        _ => None,
-    };
-    records.filter_map(finish).collect()
+    study.of("Cl-Rw", method).filter_map(|run| Some(run.finish()?.seconds_per_step)).collect()
 }
 let mut cost = Bars::new("Cost of a step, relative to DANNP", "time of a step / that of DANNP, same seed");
 for method in methods {
     let (own, reference) = (seconds(&study, method), seconds(&study, "dannp"));
     let ratios: Vec<f64> = own.iter().zip(&reference).map(|(own, reference)| own / reference).collect();
-    let (mean, deviation) = mean_and_deviation(&ratios);
-    cost = cost.bar_with_error(method, mean, deviation);
+    cost = cost.bar_with_error(method, mean(&ratios).unwrap(), deviation(&ratios).unwrap());
 }
 cost.decimals = 2;
 show(&cost)?;
 ;
 { // cell 14
 let config = RunConfig {
-    task: "Cl-Rw".into(), method: Baseline::Hda, steps: 300, test_every: 100, ..RunConfig::mini()
+    task: "Cl-Rw".into(), method: "hda".parse()?, steps: 300, test_every: 100, ..RunConfig::mini()
 };
 let mut hda = Training::new(config.clone())?;
 hda.run()?;
@@ -141,13 +131,8 @@ show(&Histogram::new("What the discriminator sees of the source", "probability o
     .sample("from f", plain.clone()).sample("from f_p", weighted.clone()))?;
 ;
 { // cell 23
-use toalign::model::DiscriminatorInput;
 struct Softer { temperature: f64 }
 impl Method for Softer {
-    fn name(&self) -> String { "dannp+toalign".into() }
-    fn uses_target(&self) -> bool { true }
-    fn head(&self) -> HeadKind { HeadKind::Linear }
-    fn discriminator_input(&self) -> Option<DiscriminatorInput> { Some(DiscriminatorInput::Probabilities) }
     fn losses(&self, model: &Model, input: &StepInput) -> toalign::Result<Losses> {
         let f = model.backbone.forward_domains(&[(input.source_images, 1), (input.target()?, 1)])?;
         let classification = cross_entropy(&model.head.forward(&f[0])?.logits, input.source_labels)?;
@@ -166,7 +151,7 @@ impl Method for Softer {
 let title = "DANNP+ToAlign under a temperature, one seed";
 let mut curves = Chart::new(title, "training steps", "target accuracy (%)");
 for temperature in [1.0, 8.0] {
-    let softer = RunConfig { method: Baseline::Dannp, toalign: true, steps: 200, test_every: 50, ..config.clone() };
+    let softer = RunConfig { method: "dannp".parse()?, toalign: true, steps: 200, test_every: 50, ..config.clone() };
     let mut training = Training::new(softer)?.with_method(Box::new(Softer { temperature }));
     training.steps(200)?;
     curves = curves.curve(&format!("temperature {temperature}"), training.accuracies("target"));
@@ -176,13 +161,13 @@ show(&curves)?;
 { // cell 27
 for (task, _) in tasks {
     for method in methods { assert_eq!(study.last_accuracies(task, method).len(), 5, "{task} {method}"); }
-    let mean = |method: &str| mean_and_deviation(&study.last_accuracies(task, method)).0;
+    let mean = |method: &str| mean(&study.last_accuracies(task, method)).unwrap();
     let (low, high) = (mean("source-only"), mean("dannp"));
     assert!(high > low, "alignment helps on {task}: {low} and {high}");
 }
 assert!(of_hda.0 > of_hda.1 && of_toalign.0 > of_toalign.1, "both look at the object more than chance");
-fn mean(values: &[f32]) -> f32 { values.iter().sum::<f32>() / values.len() as f32 }
-assert!(mean(&weighted) > 0.99 && mean(&weighted) >= mean(&plain), "f_p saturates the softmax");
+fn share(values: &[f32]) -> f32 { values.iter().sum::<f32>() / values.len() as f32 }
+assert!(share(&weighted) > 0.99 && share(&weighted) >= share(&plain), "f_p saturates the softmax");
 println!("all is as it should be");
 ;
 { // cell 29

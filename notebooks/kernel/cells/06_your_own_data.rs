@@ -25,7 +25,7 @@ for (folder, domain) in [("Sketch", "Clipart"), ("Photo", "Real_World")] {
 ;
 { // cell 5
 let config = RunConfig {
-    data: DataSource::Folder(root.clone()), task: "Sketch-Photo".into(), method: Baseline::Dannp,
+    data: DataSource::Folder(root.clone()), task: "Sketch-Photo".into(), method: "dannp".parse()?,
     steps: 300, test_every: 75, ..RunConfig::mini()
 };
 let mut adapted = Training::new(config.clone())?;
@@ -38,9 +38,9 @@ show(&PictureGrid::new("One of each class", wall).columns(task.classes.len()).si
     .rows(["Sketch (source)", "Photo (target)"]).heads(task.classes.clone()))?;
 ;
 { // cell 7
-let mut plain = Training::new(RunConfig { method: Baseline::SourceOnly, ..config.clone() })?;
+let mut plain = Training::new(RunConfig { method: "source-only".parse()?, ..config.clone() })?;
 plain.run()?;
-let mut control = Training::new(RunConfig { method: Baseline::TargetBnOnly, ..config.clone() })?;
+let mut control = Training::new(RunConfig { method: "target-bn-only".parse()?, ..config.clone() })?;
 control.run()?;
 adapted.run()?;
 ;

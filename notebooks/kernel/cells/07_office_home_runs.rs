@@ -75,7 +75,7 @@ for line in script.lines().filter(|line| line.starts_with("#SBATCH") || line.con
 ;
 { // cell 18
 use toalign::bench::{Bench, OFFICE_HOME_STEPS};
-let published = RunConfig { batch_size: 4, test_batch_size: 8, method: Baseline::Hda, toalign: true, ..RunConfig::office_home() };
+let published = RunConfig { batch_size: 4, test_batch_size: 8, method: "hda".parse()?, toalign: true, ..RunConfig::office_home() };
 let measured = Bench { config: published, classes: 65, read_data: false, steps: 1, profile: false }.run()?;
 let here = measured.office_home_task_seconds()? / 3600.0;
 let theirs = OFFICE_HOME_STEPS as f64 * 0.590 / 3600.0;
@@ -94,7 +94,7 @@ assert_eq!(ended.iter().filter(|how| matches!(how, Ended::Finished(_))).count(),
 assert!(resumed == undisturbed, "the accident left no trace");
 assert_eq!(found.study.runs.len(), 8);
 assert!(script.contains("--array=0-215%16"), "one index per run");
-let other = Plan { runs: vec![RunConfig { learning_rate: 1.0, ..plan.runs[0].clone() }] };
+let other = Plan { runs: vec![RunConfig { learning_rate: 1.0, ..(*plan.runs[0]).clone() }.check()?] };
 let refused = match &watch(&other, &root, 1)?[..] { [Ended::Failed(error)] => error.to_string(), _ => String::new() };
 assert!(refused.contains("learning_rate"), "other settings in the same folder are refused: {refused}");
 std::fs::remove_dir_all(&root)?;

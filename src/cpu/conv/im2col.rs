@@ -22,7 +22,7 @@ pub struct Run {
 
 /// Which pixels make a row of the matrix of patches, and for which places.
 #[derive(Debug, Clone)]
-pub struct Gather {
+pub struct Im2col {
     /// What a patch takes, in the order of the matrix's columns.
     pub runs: Vec<Run>,
     /// Rows and columns of places in each picture.
@@ -42,7 +42,7 @@ pub enum Source<'a, T> {
     Active(&'a [T], &'a [Normalisation<T>]),
 }
 
-impl Gather {
+impl Im2col {
     /// The patches of a convolution.
     pub fn of_input(shape: &ConvShape) -> Self {
         let padding = shape.padding as isize;

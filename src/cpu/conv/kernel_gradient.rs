@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::im2col::{Gather, Run, Source, with_scratch};
+use super::im2col::{Im2col, Run, Source, with_scratch};
 use super::microkernel::{Left, Target, multiply};
 use super::packing::Panelled;
 use super::shape::ConvShape;
@@ -58,7 +58,7 @@ pub fn backward_kernel<T: Element>(
             );
             return;
         }
-        let gather = Gather::of_input(shape);
+        let gather = Im2col::of_input(shape);
         let output_gradient = Source::Map(output_gradient);
         let (patch, out) = (gather.depth(), shape.output_channels);
         let blocks = parts_of_domains(domains, gather.places(), |positions| positions.div_ceil(POSITIONS));
@@ -113,9 +113,9 @@ pub fn backward_kernel<T: Element>(
 }
 
 /// The output's gradient as a matrix `[positions, out]`.
-fn gradients_of_output(shape: &ConvShape) -> Gather {
+fn gradients_of_output(shape: &ConvShape) -> Im2col {
     let [_, height, width, channels] = shape.output_dims();
-    Gather {
+    Im2col {
         runs: vec![Run { down: 0, right: 0, pixels: 1 }],
         grid: [height, width],
         stride: 1,

@@ -1,5 +1,8 @@
 //! Convolution over NHWC: patches as a matrix (im2col), packed, multiplied tile by tile; 3×3 by Winograd's filtering.
 
+#[cfg(test)]
+mod against_loops;
+mod epilogue;
 pub(crate) mod im2col;
 pub(crate) mod kernel_gradient;
 mod microkernel;

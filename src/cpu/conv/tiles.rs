@@ -11,7 +11,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::im2col::{Gather, Run, Source, with_scratch};
+pub use super::epilogue::{Epilogue, as_it_is};
+use super::im2col::{Im2col, Run, Source, with_scratch};
 use super::microkernel::{Left, Target, multiply};
 use super::packing::{Panels, copy_columns, copy_rows};
 use super::shape::ConvShape;
@@ -22,18 +23,9 @@ use crate::cpu::element::{Element, vectorised};
 use crate::cpu::parts::{by_domain, even_parts, parts_of_domains};
 use crate::cpu::profile::{Kind, timed};
 
-/// What is done with a tile of the result while it is in the cache: it gets the domain, the rows of the result and their
-/// elements, and what it returns is handed on in the order of the tiles.
-pub trait Finish<T, R>: Fn(usize, Range<usize>, &mut [T]) -> R + Sync {}
-
-impl<T, R, F: Fn(usize, Range<usize>, &mut [T]) -> R + Sync> Finish<T, R> for F {}
-
-/// Nothing is done with a tile.
-pub fn as_it_is<T>(_: usize, _: Range<usize>, _: &mut [T]) {}
-
 /// Whether the convolution takes a [`Source::Active`]: one that reads its input once, or transforms it anyway.
 pub fn can_normalise_its_input(shape: &ConvShape) -> bool {
-    winograd::applies(shape) || Gather::of_input(shape).is_the_map()
+    winograd::applies(shape) || Im2col::of_input(shape).is_the_map()
 }
 
 /// Columns of patches that are multiplied at a time: twelve rows of them fit the first-level cache.
@@ -49,25 +41,25 @@ pub fn forward<T: Element, R: Send>(
     output: &mut [T],
     domains: &[usize],
     buffers: &Buffers<T>,
-    finish: impl Finish<T, R>,
+    epilogue: impl Epilogue<T, R>,
 ) -> Vec<Vec<R>> {
     timed(Kind::ConvolutionForward, || {
         if winograd::applies(shape) {
             let kernel = winograd_tiles::kernel_forward(shape, kernel, buffers);
             let strips = Strips::of(shape);
-            return winograd_tiles::convolve(strips, source, &kernel, output, domains, false, finish);
+            return winograd_tiles::convolve(strips, source, &kernel, output, domains, false, epilogue);
         }
         let (patch, out) = (shape.patch(), shape.output_channels);
         let panels = Panels::new(patch, out, buffers, |columns, width, panel| {
             copy_columns(columns, width, panel, |column| &kernel[column * patch..][..patch]);
         });
-        multiply_patches(&Gather::of_input(shape), source, &panels, output, domains, false, finish)
+        multiply_patches(&Im2col::of_input(shape), source, &panels, output, domains, false, epilogue)
     })
 }
 
 /// The gradient of the input, in the input's shape; with `add` it is added to what `gradient` holds.
 ///
-/// `finish` is called where all pixels are computed at once, which is with a stride of 1, else the result is empty.
+/// `epilogue` is called where all pixels are computed at once, which is with a stride of 1, else the result is empty.
 #[allow(clippy::too_many_arguments)]
 pub fn backward_input<T: Element, R: Send>(
     shape: &ConvShape,
@@ -77,13 +69,13 @@ pub fn backward_input<T: Element, R: Send>(
     add: bool,
     domains: &[usize],
     buffers: &Buffers<T>,
-    finish: impl Finish<T, R>,
+    epilogue: impl Epilogue<T, R>,
 ) -> Vec<Vec<R>> {
     timed(Kind::ConvolutionInputGradient, || {
         if winograd::applies(shape) {
             let kernel = winograd_tiles::kernel_backward(shape, kernel, buffers);
             let (strips, source) = (Strips::of(shape), Source::Map(output_gradient));
-            return winograd_tiles::convolve(strips, source, &kernel, gradient, domains, add, finish);
+            return winograd_tiles::convolve(strips, source, &kernel, gradient, domains, add, epilogue);
         }
         let stride = shape.stride;
         for place in 0..stride * stride {
@@ -97,7 +89,7 @@ pub fn backward_input<T: Element, R: Send>(
                     gradient,
                     domains,
                     add,
-                    finish,
+                    epilogue,
                 );
             }
             phase.add_to(shape, output_gradient, &panels, gradient, add);
@@ -109,7 +101,7 @@ pub fn backward_input<T: Element, R: Send>(
 /// The pixels of the input that lie at one place between two strides, and which weights they meet.
 struct Phase {
     place: [usize; 2],
-    gather: Gather,
+    gather: Im2col,
     /// Rows and columns of the kernel, in the order of the gather's pixels.
     taps: Vec<[usize; 2]>,
 }
@@ -136,7 +128,7 @@ impl Phase {
         };
         Self {
             place,
-            gather: Gather {
+            gather: Im2col {
                 runs,
                 grid: [count(place[0], shape.height), count(place[1], shape.width)],
                 stride: 1,
@@ -224,13 +216,13 @@ impl Phase {
 
 /// `result (+)= patches · panels`, tile by tile.
 fn multiply_patches<T: Element, R: Send>(
-    gather: &Gather,
+    gather: &Im2col,
     source: Source<T>,
     panels: &Panels<T>,
     result: &mut [T],
     domains: &[usize],
     add: bool,
-    finish: impl Finish<T, R>,
+    epilogue: impl Epilogue<T, R>,
 ) -> Vec<Vec<R>> {
     let mut rest = result;
     let mut tiles = Vec::new();
@@ -241,14 +233,14 @@ fn multiply_patches<T: Element, R: Send>(
     }
     let work = |(domain, rows, tile): (usize, Range<usize>, &mut [T])| {
         multiply_tile(gather, source, domain, panels, rows.clone(), tile, add);
-        (domain, finish(domain, rows, tile))
+        (domain, epilogue(domain, rows, tile))
     };
     by_domain(domains, tiles.into_par_iter().with_max_len(1).map(work).collect())
 }
 
 /// One tile of the result, `[rows, columns of the panels]`.
 fn multiply_tile<T: Element>(
-    gather: &Gather,
+    gather: &Im2col,
     source: Source<T>,
     domain: usize,
     panels: &Panels<T>,

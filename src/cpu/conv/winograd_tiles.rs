@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::epilogue::Epilogue;
 use super::im2col::{Source, with_scratch};
 use super::microkernel::{Left, Target, multiply};
 use super::packing::Panels;
 use super::shape::ConvShape;
-use super::tiles::Finish;
 use super::winograd::{CHANNELS, POINTS, Points, Strips, TransformInput, TransformProduct, transform_kernel};
 use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, vectorised};
@@ -120,7 +120,7 @@ pub fn convolve<T: Element, R: Send>(
     output: &mut [T],
     domains: &[usize],
     add: bool,
-    finish: impl Finish<T, R>,
+    epilogue: impl Epilogue<T, R>,
 ) -> Vec<Vec<R>> {
     let (inputs, outs) = (kernel.depth / POINTS, kernel.columns);
     let chosen = parts_of_domains(domains, strips.per_picture(), |count| {
@@ -159,7 +159,7 @@ pub fn convolve<T: Element, R: Send>(
                 TransformProduct { strips, chosen, points, channels: outs, output: &mut *tile, add }.run();
             });
         });
-        (domain, finish(domain, pixels, tile))
+        (domain, epilogue(domain, pixels, tile))
     };
     by_domain(domains, tiles.into_par_iter().with_max_len(1).map(work).collect())
 }

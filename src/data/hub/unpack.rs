@@ -8,6 +8,7 @@ use super::parquet_rows::{LabelledPicture, each_picture};
 use super::{Event, Hub, Place, Watch};
 use crate::data::class_folders::list;
 use crate::data::decode::EXTENSIONS;
+use crate::data::names::letters;
 use crate::data::office_home::{ClassCounts, DOMAINS};
 use crate::error::{Result, complain, file_error, nearest};
 use crate::files::write_atomically;
@@ -128,9 +129,6 @@ fn meant<'a>(
     what: &str,
     shard: &Path,
 ) -> Result<&'a str> {
-    let letters = |name: &str| -> String {
-        name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
     let known = names.clone();
     names.find(|name| letters(name) == letters(written)).ok_or_else(|| {
         let hint = nearest(written, known).map_or(String::new(), |name| format!(" (the nearest is {name})"));

@@ -8,6 +8,7 @@ use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
 use crate::data::class_folders::list;
 use crate::data::dataset::{Domain, Task};
 use crate::data::joined::join;
+use crate::data::names::letters;
 use crate::data::names::{find_task, task_name};
 use crate::data::picture_files::{Options, PictureFiles};
 use crate::error::{Result, complain};
@@ -248,11 +249,6 @@ fn domain_of(folder: &str) -> Option<usize> {
         "real" => Some(3),
         name => DOMAINS.iter().position(|domain| letters(domain) == name),
     }
-}
-
-/// Lower case, without spaces, underscores and hyphens.
-fn letters(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn two_folders(what: &str, first: &Path, second: &Path) -> crate::error::Error {

@@ -1,13 +1,13 @@
-//! What the main job found out, ready to be shown.
+//! Several methods on one task: what the main job found out beside the records of its runs, and its table.
 
 use image::RgbImage;
 
+use super::accuracy::signed;
 use super::table::{Align, Table};
 use crate::draw::style::display_name;
-use crate::train::record::Record;
-
-/// The method that all gains are measured against.
-pub const BASELINE: &str = "source-only";
+use crate::method::table::SOURCE_ONLY;
+use crate::runs::study::{Study, StudyRun};
+use crate::train::record::{Finish, Record};
 
 /// What the columns of [`results_table`] mean.
 pub const RESULTS_NOTE: &str = "\
@@ -17,9 +17,9 @@ pub const RESULTS_NOTE: &str = "\
     have chosen it. \
     gain: last accuracy minus that of source-only, in percentage points.";
 
-/// Several methods on one task.
+/// Several methods on one task, ready to be shown.
 #[derive(Debug, Clone, Default)]
-pub struct Study {
+pub struct OneTask {
     /// Headline of the report.
     pub title: String,
     /// What was found, one paragraph each.
@@ -28,8 +28,8 @@ pub struct Study {
     pub task: String,
     /// Sample pictures: one strip for each domain.
     pub domains: Vec<SampleStrip>,
-    /// The methods, in the order of the table.
-    pub methods: Vec<MethodRun>,
+    /// One run of each method, in the order of the table.
+    pub study: Study,
     /// Heat maps of several methods on the same target pictures.
     pub explanations: Vec<Explanation>,
     /// Settings, as name and value.
@@ -47,21 +47,6 @@ pub struct SampleStrip {
     pub caption: String,
     /// Pictures with their classes.
     pub pictures: Vec<(RgbImage, String)>,
-}
-
-/// One method's run.
-#[derive(Debug, Clone, Default)]
-pub struct MethodRun {
-    /// The method's name, such as `dannp+toalign`.
-    pub name: String,
-    /// What the run wrote down.
-    pub records: Vec<Record>,
-    /// Target accuracy after the last step, in percent.
-    pub last: f64,
-    /// Best target accuracy of all tests, in percent: an oracle, since it is chosen by target labels.
-    pub best: f64,
-    /// Median seconds per training step.
-    pub seconds_per_step: f64,
 }
 
 /// One target picture and what each method sees in it.
@@ -94,11 +79,34 @@ pub struct Panel {
     pub energy_in_mask: Option<f64>,
 }
 
+/// How a run stands: its end, or the last test of a run that was stopped, in which case nobody knows its seconds.
+pub fn standing(run: &StudyRun) -> Finish {
+    let test = |record: &Record| match record {
+        Record::Test { step, target_accuracy, best_target_accuracy, .. } => Some(Finish {
+            step: *step,
+            last_target_accuracy: *target_accuracy,
+            best_target_accuracy: *best_target_accuracy,
+            best_step: *step,
+            seconds_per_step: f64::NAN,
+        }),
+        _ => None,
+    };
+    let found = run.finish().copied().or_else(|| run.records.iter().rev().find_map(test));
+    let nothing = f64::NAN;
+    found.unwrap_or(Finish {
+        step: 0,
+        last_target_accuracy: nothing,
+        best_target_accuracy: nothing,
+        best_step: 0,
+        seconds_per_step: nothing,
+    })
+}
+
 /// The table of the main job: last, best (oracle), gain over source-only, seconds per step.
 ///
 /// The gain is blank for source-only itself and if there is no such run. Print [`RESULTS_NOTE`] below it.
-pub fn results_table(runs: &[MethodRun]) -> Table {
-    let baseline = runs.iter().find(|run| run.name == BASELINE);
+pub fn results_table(study: &Study) -> Table {
+    let baseline = study.runs.iter().find(|run| run.method == SOURCE_ONLY).map(standing);
     let mut table = Table::new([
         ("method", Align::Left),
         ("last %", Align::Right),
@@ -106,48 +114,42 @@ pub fn results_table(runs: &[MethodRun]) -> Table {
         ("gain over source-only", Align::Right),
         ("seconds per step", Align::Right),
     ]);
-    for run in runs {
-        let gain = match baseline {
-            Some(baseline) if run.name != BASELINE => {
-                number(run.last - baseline.last, |gain| format!("{gain:+.1}"))
-            }
-            _ => String::new(),
-        };
+    for run in &study.runs {
+        let found = standing(run);
+        let gain = baseline
+            .filter(|_| run.method != SOURCE_ONLY)
+            .map(|baseline| number(found.last_target_accuracy - baseline.last_target_accuracy, signed));
         table.push([
-            display_name(&run.name).to_owned(),
-            number(run.last, |percent| format!("{percent:.1}")),
-            number(run.best, |percent| format!("{percent:.1}")),
-            gain,
-            number(run.seconds_per_step, |seconds| format!("{seconds:.3}")),
+            display_name(&run.method).to_owned(),
+            number(found.last_target_accuracy, |percent| format!("{percent:.1}")),
+            number(found.best_target_accuracy, |percent| format!("{percent:.1}")),
+            gain.unwrap_or_default(),
+            number(found.seconds_per_step, |seconds| format!("{seconds:.3}")),
         ]);
     }
     table
 }
 
 fn number(value: f64, format: impl Fn(f64) -> String) -> String {
-    if value.is_finite() {
-        // A gain of -0.04 would read "-0.0".
-        format(value).replace("-0.0", "+0.0")
-    } else {
-        "–".to_owned()
-    }
+    if value.is_finite() { format(value) } else { "–".to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::made_up::run;
     use super::*;
-
-    fn run(name: &str, last: f64, best: f64) -> MethodRun {
-        MethodRun { name: name.into(), last, best, seconds_per_step: 0.0625, ..MethodRun::default() }
-    }
 
     #[test]
     fn gains_are_over_source_only() {
-        let table = results_table(&[
-            run("source-only", 57.5, 58.0),
-            run("dannp", 71.64, 72.0),
-            run("hda", 57.46, f64::NAN),
-        ]);
+        let mut study = Study {
+            runs: [("source-only", 57.5), ("dannp", 71.64), ("hda", 57.46)]
+                .map(|(method, last)| run("Cl-Rw", method, 1, last))
+                .to_vec(),
+        };
+        for (run, best) in study.runs.iter_mut().zip([58.0, 72.0, f64::NAN]) {
+            let [Record::Finish(finish)] = &mut run.records[..] else { panic!("{run:?}") };
+            (finish.best_target_accuracy, finish.seconds_per_step) = (best, 0.0625);
+        }
         let expected = "\
 method       last %  best % (oracle)  gain over source-only  seconds per step
 -----------  ------  ---------------  ---------------------  ----------------
@@ -155,14 +157,12 @@ Source only    57.5             58.0                                    0.062
 DANNP          71.6             72.0                  +14.1             0.062
 HDA            57.5                –                   +0.0             0.062
 ";
-        assert_eq!(table.to_string(), expected);
+        assert_eq!(results_table(&study).to_string(), expected);
         let widest = expected.lines().map(str::len).max().unwrap();
         assert!(widest <= 80, "{widest}");
-    }
-
-    #[test]
-    fn without_source_only_there_is_no_gain() {
-        let table = results_table(&[run("dannp", 71.0, 72.0)]);
-        assert_eq!(table.rows()[0][3], "");
+        study.runs.remove(0);
+        assert_eq!(results_table(&study).rows()[0][3], "");
+        study.runs[0].records.clear();
+        assert_eq!(results_table(&study).rows()[0][1..], ["–", "–", "", "–"]);
     }
 }

@@ -1,5 +1,6 @@
 //! The page from made-up records. With `TOALIGN_LOOK=FILE` the page is also left there, to be looked at.
 
+use super::super::made_up::{run, run_of_tests, study};
 use super::*;
 use crate::explain::overlay::overlay;
 use crate::train::record::Record;
@@ -43,7 +44,7 @@ fn records(level: f64, losses: &[&str]) -> Vec<Record> {
     records
 }
 
-fn study() -> Study {
+fn one_task() -> OneTask {
     let names = [
         ("source-only", 57.5),
         ("target-bn-only", 60.1),
@@ -52,20 +53,16 @@ fn study() -> Study {
         ("hda", 72.8),
         ("hda+toalign", 72.6),
     ];
-    let methods = names
+    let runs = names
         .map(|(name, last)| {
             let losses: &[&str] = match name {
                 "source-only" | "target-bn-only" => &["total", "classification"],
                 name if name.starts_with("hda") => &["total", "classification", "alignment", "heuristic"],
                 _ => &["total", "classification", "alignment"],
             };
-            MethodRun {
-                name: name.into(),
-                records: records(last, losses),
-                last,
-                best: last + 1.3,
-                seconds_per_step: 0.0731,
-            }
+            let mut run = run("Cl-Rw", name, 1, last);
+            run.records.splice(0..0, records(last, losses));
+            run
         })
         .to_vec();
     let classes = ["Alarm Clock", "Bike", "Calculator", "Desk Lamp", "Eraser", "Fan", "<b>Glasses</b>"];
@@ -93,7 +90,7 @@ fn study() -> Study {
                 .to_vec(),
         })
         .collect();
-    Study {
+    OneTask {
         title: "Made-up numbers & nothing else".into(),
         summary: vec![
             "A page from a test: every number on it is invented, and it must not be quoted.".into(),
@@ -103,7 +100,7 @@ fn study() -> Study {
             SampleStrip { caption: "Clipart (source)".into(), pictures: pictures(0) },
             SampleStrip { caption: "Real World (target)".into(), pictures: pictures(9) },
         ],
-        methods,
+        study: Study { runs },
         explanations,
         settings: vec![("seed".into(), "1".into()), ("out".into(), "runs/<script>alert(1)</script>".into())],
         command: "toalign --seed 1 --out \"a & b\"".into(),
@@ -111,9 +108,13 @@ fn study() -> Study {
     }
 }
 
+fn html(found: &OneTask) -> String {
+    Page::of_one_task(found).unwrap().html().unwrap()
+}
+
 #[test]
 fn the_page_holds_everything_and_links_to_nothing() {
-    let html = page(&study()).unwrap();
+    let html = html(&one_task());
     if let Some(path) = std::env::var_os("TOALIGN_LOOK") {
         write_atomically(Path::new(&path), html.as_bytes()).unwrap();
     }
@@ -132,7 +133,7 @@ fn the_page_holds_everything_and_links_to_nothing() {
 
 #[test]
 fn words_from_outside_are_escaped() {
-    let html = page(&study()).unwrap();
+    let html = html(&one_task());
     assert!(html.contains("&#60;script&#62;alert(1)"));
     assert!(html.contains("&#60;b&#62;Glasses"));
     assert!(!html.contains("<b>Glasses"));
@@ -140,8 +141,8 @@ fn words_from_outside_are_escaped() {
 }
 
 #[test]
-fn an_empty_study_is_a_page_without_empty_sections() {
-    let html = page(&Study::default()).unwrap();
+fn an_empty_job_is_a_page_without_empty_sections() {
+    let html = html(&OneTask::default());
     assert!(html.contains("How this was made"));
     for absent in ["Learning curves", "The pictures", "Where the networks look", "data:image/svg"] {
         assert!(!html.contains(absent), "{absent}");
@@ -152,10 +153,11 @@ fn an_empty_study_is_a_page_without_empty_sections() {
 fn the_file_is_written_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.html");
-    write_page(&study(), &path).unwrap();
+    let page = Page::of_one_task(&one_task()).unwrap();
+    page.write(&path).unwrap();
     let html = std::fs::read_to_string(&path).unwrap();
     assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
-    let full = write_page(&study(), Path::new("/dev/full")).unwrap_err();
+    let full = page.write(Path::new("/dev/full")).unwrap_err();
     assert!(full.to_string().starts_with("cannot write /dev/full"), "{full}");
 }
 
@@ -165,4 +167,47 @@ fn durations_are_readable() {
     assert_eq!(duration(312.4), "5 min 12 s");
     assert_eq!(duration(7325.0), "2 h 2 min");
     assert_eq!(duration(f64::NAN), "NaN s");
+}
+
+fn found() -> FoundRuns {
+    let mut study = study();
+    for run in &mut study.runs {
+        let classes = vec!["<i>Bike</i>".to_owned(), "Mug".to_owned()];
+        run.records.insert(0, Record::Confusion { step: 9, classes, counts: vec![(0, 0, 5), (1, 0, 3)] });
+    }
+    study.runs.push(run_of_tests(&[(60.0, 0.5, 2.0)]));
+    let unfinished = vec!["Cl-Rw hda seed 4: 200 of 500 steps".into()];
+    FoundRuns { data: "mini".into(), study, unfinished, remarks: vec!["a < b".into()] }
+}
+
+#[test]
+fn the_page_of_many_runs_holds_everything() {
+    let html = Page::of_runs(&found(), &[], Choice::Last).unwrap().html().unwrap();
+    // Bars in two widths, the curves of two tasks, the gains of classes, two confusion matrices.
+    assert_eq!(html.matches("data:image/svg+xml;base64,").count(), 2 + 2 + 1 + 2);
+    for said in [
+        "13 finished runs on mini",
+        "Cl-Rw hda seed 4: 200 of 500 steps",
+        "a &#60; b",
+        "&#60;i&#62;Bike",
+        "NOT comparable",
+        "69.33 in slides-reproduced-batch15",
+        "chosen by target labels",
+    ] {
+        assert!(html.contains(said), "{said}");
+    }
+    for absent in ["http://", "https://", "<script", "<link", "url(", "<i>", "How this was made"] {
+        assert!(!html.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn runs_of_one_method_have_no_empty_sections() {
+    let study = Study { runs: vec![run_of_tests(&[(60.0, 0.5, 2.0)])] };
+    let found = FoundRuns { data: "toys".into(), study, ..FoundRuns::default() };
+    let html = Page::of_runs(&found, &[], Choice::Last).unwrap().html().unwrap();
+    for absent in ["Gains", "Classes", "Not finished", "Results", "The pictures"] {
+        assert!(!html.contains(&format!("<h2>{absent}")), "{absent}");
+    }
+    assert!(html.contains("only if the data &#39;toys&#39;"), "{html}");
 }

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from layout import KERNEL, NOTEBOOKS, REPOSITORY, WORKSHOP, accelerator, template
+from layout import JUPYTER, KERNEL, NOTEBOOKS, REPOSITORY, WORKSHOP, accelerator, template
 
 PATTERN = "slot-{}-*.spare"
 WARM = "warm"
@@ -62,7 +62,7 @@ def top_up() -> None:
 def start() -> subprocess.Popen:
     """Starts a kernel in reserve; it ends with JupyterLab."""
     return subprocess.Popen(
-        [sys.executable, str(KERNEL / "launcher.py"), "--spare"],
+        [sys.executable, str(JUPYTER / "launcher.py"), "--spare"],
         cwd=NOTEBOOKS,
         stdin=subprocess.DEVNULL,
         start_new_session=True,

@@ -4,8 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
-KERNEL = Path(__file__).resolve().parent
-NOTEBOOKS = KERNEL.parent
+JUPYTER = Path(__file__).resolve().parent  # what Jupyter starts, in Python
+NOTEBOOKS = JUPYTER.parent
+KERNEL = NOTEBOOKS / "kernel"  # what cells link to, in Rust
 REPOSITORY = NOTEBOOKS.parent
 LAB = NOTEBOOKS / ".lab"
 WORKSHOP = LAB / "kernels"  # the template and its copies, one for each running kernel
