@@ -18,8 +18,9 @@ use super::profile;
 use crate::cpu::conv::shape::ConvShape;
 use crate::device::Precision;
 
-/// What an algorithm may take beside its tensors; the fastest ones of a ResNet-50's step need less.
-const MOST_WORKSPACE: usize = 256 << 20;
+/// Bytes that an algorithm may take beside its tensors. Only large maps want much, and where those are computed, at both ends
+/// of a step, the tape is short: the peak of a step lies elsewhere.
+const MOST_WORKSPACE: usize = 1 << 30;
 
 /// Which of the three passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +30,7 @@ enum Which {
     OfKernel,
 }
 
-/// `output = convolution(input, kernel)`.
+/// `output ← convolution(input, kernel)`.
 pub(super) fn forward(
     gpu: &Gpu,
     shape: &ConvShape,
@@ -43,13 +44,13 @@ pub(super) fn forward(
             let read = every_second(gpu, shape, input)?;
             product.forward(gpu, gpu.map(&read), kernel, output)
         }
-        None => cudnn(gpu, shape, Which::Forward, input, kernel, output),
+        None => cudnn(gpu, shape, Which::Forward, [input, kernel, output], false),
     }
 }
 
 /// The gradient of the input from that of the output: in the place of what is there, or added to it.
 ///
-/// Only what the kernels of a ResNet need: 3×3 ones replace, 1×1 ones of stride 2 add.
+/// A 1×1 kernel of stride 2 adds in any case: it does not read every pixel.
 pub(super) fn of_input(
     gpu: &Gpu,
     shape: &ConvShape,
@@ -60,7 +61,7 @@ pub(super) fn of_input(
 ) -> Result<()> {
     match product(shape) {
         Some(product) if shape.stride == 1 => product.of_input(gpu, kernel, of_output, of_input, add),
-        Some(product) if add => {
+        Some(product) => {
             let of_read = gpu.elements(product.pixels * product.input)?;
             product.of_input(gpu, kernel, of_output, gpu.map(&of_read), false)?;
             let (grid, [batch, height, width, channels]) = per_pixel(shape);
@@ -77,11 +78,46 @@ pub(super) fn of_input(
                 channels
             )
         }
-        None if !add => cudnn(gpu, shape, Which::OfInput, of_input, kernel, of_output),
-        _ => bail!(
-            "convolution on the GPU: expected one that a residual network has, found {shape:?}, add {add}"
-        ),
+        None => match turned(gpu, shape, kernel, of_output)? {
+            Some((turned_shape, turned)) => {
+                let tensors = [of_output, gpu.map(&turned), of_input];
+                cudnn(gpu, &turned_shape, Which::Forward, tensors, add)
+            }
+            None => cudnn(gpu, shape, Which::OfInput, [of_input, kernel, of_output], add),
+        },
     }
+}
+
+/// The kernel turned by half a circle, if a forward pass with it is faster than cuDNN's gradient of the input, as on maps of
+/// 14×14 pixels in f32.
+fn turned(
+    gpu: &Gpu,
+    shape: &ConvShape,
+    kernel: Address,
+    of_output: Address,
+) -> Result<Option<(ConvShape, Elements)>> {
+    let ConvShape { kernel_height: size, kernel_width, input_channels, output_channels, .. } = *shape;
+    if shape.stride != 1 || size != kernel_width || 2 * shape.padding + 1 != size {
+        return Ok(None);
+    }
+    let other = ConvShape { input_channels: output_channels, output_channels: input_channels, ..*shape };
+    let count = shape.patch() * output_channels;
+    // Not on `of_input`, to which the gradient may have to be added.
+    let both = [(shape, Which::OfInput), (&other, Which::Forward)];
+    if !both.iter().all(|(shape, which)| is_found(gpu, shape, *which)) {
+        let (scratch, turned) = (gpu.elements(shape.input_elements())?, gpu.elements(count)?);
+        found(gpu, shape, Which::OfInput, [gpu.map(&scratch), kernel, of_output])?;
+        found(gpu, &other, Which::Forward, [of_output, gpu.map(&turned), gpu.map(&scratch)])?;
+    }
+    let direct = found(gpu, shape, Which::OfInput, [0; 3])?;
+    let by_turning = found(gpu, &other, Which::Forward, [0; 3])?;
+    if by_turning.milliseconds >= direct.milliseconds {
+        return Ok(None);
+    }
+    let turned = gpu.elements(count)?;
+    let sizes = [output_channels, size, input_channels].map(|size| size as i32);
+    launch!(gpu, "turn", blocks(count), BLOCK, kernel, gpu.map(&turned), sizes[0], sizes[1], sizes[2])?;
+    Ok(Some((other, turned)))
 }
 
 /// The gradient of the kernel, f32, from the input and the gradient of the output.
@@ -101,10 +137,10 @@ pub(super) fn of_kernel(
         None if gpu.precision == Precision::Bf16 => {
             let count = shape.patch() * shape.output_channels;
             let rounded = gpu.elements(count)?;
-            cudnn(gpu, shape, Which::OfKernel, input, gpu.map(&rounded), of_output)?;
+            cudnn(gpu, shape, Which::OfKernel, [input, gpu.map(&rounded), of_output], false)?;
             launch!(gpu, "to_floats", blocks(count), BLOCK, gpu.map(&rounded), of_kernel, count)
         }
-        None => cudnn(gpu, shape, Which::OfKernel, input, of_kernel, of_output),
+        None => cudnn(gpu, shape, Which::OfKernel, [input, of_kernel, of_output], false),
     }
 }
 
@@ -167,6 +203,7 @@ struct Found {
     algorithm: Algorithm,
     math: sys::cudnnMathType_t,
     workspace: usize,
+    milliseconds: f32,
 }
 
 /// cuDNN's handle for a device, which may not leave its thread.
@@ -197,15 +234,38 @@ struct Library {
     prepared: HashMap<(DeviceId, Precision, ConvShape), Prepared>,
 }
 
-/// One pass by cuDNN; what is written is the output, the input or the kernel, by the pass.
-fn cudnn(
-    gpu: &Gpu,
-    shape: &ConvShape,
-    which: Which,
-    input: Address,
-    kernel: Address,
-    output: Address,
-) -> Result<()> {
+/// One pass by cuDNN over input, kernel and output, of which it writes one, or adds to it.
+fn cudnn(gpu: &Gpu, shape: &ConvShape, which: Which, tensors: [Address; 3], add: bool) -> Result<()> {
+    let name = match which {
+        Which::Forward => "convolution, forward",
+        Which::OfInput => "convolution, input gradient",
+        Which::OfKernel => "convolution, kernel gradient",
+    };
+    let found = found(gpu, shape, which, tensors)?;
+    prepared(gpu, shape, |prepared| {
+        profile::timed(&gpu.stream, name, || prepared.run(gpu, found, tensors, add))
+    })
+}
+
+/// The fastest algorithm. When it is asked for the first time the algorithms are tried on the tensors, one of which they
+/// write.
+fn found(gpu: &Gpu, shape: &ConvShape, which: Which, tensors: [Address; 3]) -> Result<Found> {
+    prepared(gpu, shape, |prepared| match prepared.found.get(&which) {
+        Some(found) => Ok(*found),
+        None => {
+            let found = prepared.find(gpu, which, tensors)?;
+            prepared.found.insert(which, found);
+            Ok(found)
+        }
+    })
+}
+
+fn is_found(gpu: &Gpu, shape: &ConvShape, which: Which) -> bool {
+    prepared(gpu, shape, |prepared| Ok(prepared.found.contains_key(&which))).unwrap_or(false)
+}
+
+/// Lends what cuDNN has to know of a convolution.
+fn prepared<R>(gpu: &Gpu, shape: &ConvShape, work: impl FnOnce(&mut Prepared) -> Result<R>) -> Result<R> {
     thread_local! {
         static LIBRARY: RefCell<Library> = RefCell::default();
     }
@@ -230,12 +290,7 @@ fn cudnn(
         let Some(prepared) = library.prepared.get_mut(&key) else {
             bail!("convolution on the GPU: expected its descriptors, found none");
         };
-        let name = match which {
-            Which::Forward => "convolution, forward",
-            Which::OfInput => "convolution, input gradient",
-            Which::OfKernel => "convolution, kernel gradient",
-        };
-        profile::timed(&gpu.stream, name, || prepared.run(gpu, which, input, kernel, output))
+        work(prepared)
     })
 }
 
@@ -299,28 +354,13 @@ impl Prepared {
         prepare().map_err(candle_core::Error::wrap)
     }
 
-    fn run(
-        &mut self,
-        gpu: &Gpu,
-        which: Which,
-        input: Address,
-        kernel: Address,
-        output: Address,
-    ) -> Result<()> {
-        let found = match self.found.get(&which) {
-            Some(found) => *found,
-            None => {
-                let found = self.find(gpu, which, input, kernel, output)?;
-                self.found.insert(which, found);
-                found
-            }
-        };
+    fn run(&self, gpu: &Gpu, found: Found, tensors: [Address; 3], add: bool) -> Result<()> {
         // SAFETY: cuDNN reads nothing there that it has not written.
         let workspace = unsafe { gpu.device.alloc::<u8>(found.workspace.max(1))? };
         let (workspace, bytes) = (gpu.at(&workspace) as *mut c_void, found.workspace);
-        let (one, zero) = (1f32, 0f32);
-        let (alpha, beta) = ((&raw const one).cast::<c_void>(), (&raw const zero).cast::<c_void>());
-        let (input, kernel, output) = (input as *mut c_void, kernel as *mut c_void, output as *mut c_void);
+        let (one, beta) = (1f32, if add { 1f32 } else { 0.0 });
+        let (alpha, beta) = ((&raw const one).cast::<c_void>(), (&raw const beta).cast::<c_void>());
+        let [input, kernel, output] = tensors.map(|address| address as *mut c_void);
         let handle = self.handle.0;
         // SAFETY: the descriptors are those of the three tensors, and the algorithm was found for them.
         let done = unsafe {
@@ -378,19 +418,12 @@ impl Prepared {
     }
 
     /// The fastest algorithm, tried on the tensors themselves: what the pass will write anyhow is overwritten meanwhile.
-    fn find(
-        &self,
-        gpu: &Gpu,
-        which: Which,
-        input: Address,
-        kernel: Address,
-        output: Address,
-    ) -> Result<Found> {
+    fn find(&self, gpu: &Gpu, which: Which, tensors: [Address; 3]) -> Result<Found> {
         const MOST: usize = 16;
         // SAFETY: as in `run`.
         let workspace = unsafe { gpu.device.alloc::<u8>(MOST_WORKSPACE)? };
         let workspace = gpu.at(&workspace) as *mut c_void;
-        let (input, kernel, output) = (input as *mut c_void, kernel as *mut c_void, output as *mut c_void);
+        let [input, kernel, output] = tensors.map(|address| address as *mut c_void);
         let mut count: c_int = 0;
         // SAFETY: the descriptors are those of the three tensors, and the answers have room for as many as are asked for.
         macro_rules! tried {
@@ -407,15 +440,13 @@ impl Prepared {
                 let answers = answers.into_iter().take(count as usize);
                 answers
                     .filter(|answer| answer.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS)
-                    .map(|answer| {
-                        let found = Found {
+                    .map(|answer| Found {
                             algorithm: $algorithm(answer.algo),
                             math: answer.mathType,
                             workspace: answer.memory,
-                        };
-                        (answer.time, found)
-                    })
-                    .min_by(|(one, _), (other, _)| one.total_cmp(other))
+                            milliseconds: answer.time,
+                        })
+.min_by(|one, other| one.milliseconds.total_cmp(&other.milliseconds))
             }};
         }
         let convolution = self.convolution;
@@ -458,7 +489,7 @@ impl Prepared {
             ),
         };
         match found {
-            Some((_, found)) => Ok(found),
+            Some(found) => Ok(found),
             None => bail!("cuDNN: expected an algorithm for {which:?}, found none of {count} that works"),
         }
     }

@@ -9,6 +9,7 @@ mod batch_norm;
 mod convolution;
 mod forward;
 mod gpu;
+pub(crate) mod layer;
 pub(crate) mod op;
 mod product;
 pub(crate) mod profile;
