@@ -489,6 +489,31 @@ fn a_turned_kernel_gives_the_gradient_of_the_input() {
 }
 
 #[test]
+fn maps_are_turned_over_and_added() {
+    let Some(kernels) = kernels("maps_are_turned_over_and_added", false) else { return };
+    let (count, rows, columns) = (2usize, 35usize, 70usize);
+    let x = values(11, "x", count * rows * columns, -1.0, 1.0);
+    let expected = var(&x, &[count, rows, columns]).transpose(1, 2).unwrap().contiguous().unwrap();
+    let mut y = vec![f32::NAN; x.len()];
+    for (add, times) in [(0, 1.0), (1, 2.0)] {
+        let (grid, block) = (Dim3(3, 2, count as u32), Dim3(32, 8, 1));
+        let sizes = [rows as c_int, columns as c_int];
+        launch!(
+            kernels,
+            "transpose",
+            grid,
+            block,
+            x.as_ptr(),
+            y.as_mut_ptr(),
+            sizes[0],
+            sizes[1],
+            add as c_int
+        );
+        assert_close("turned over", &y, &numbers(&(&expected * times).unwrap()), 1e-7);
+    }
+}
+
+#[test]
 fn the_average_goes_both_ways() {
     let Some(kernels) = kernels("the_average_goes_both_ways", false) else { return };
     let x = values(7, "x", ELEMENTS, -1.0, 1.0);

@@ -1,34 +1,12 @@
-//! Convolutions: 1×1 ones as products, the others by whatever cuDNN found fastest for their sizes on this very GPU.
-//!
-//! cuDNN tries its algorithms when a convolution of new sizes comes first (as `torch.backends.cudnn.benchmark` does); some
-//! add up in no fixed order, so two runs on a GPU may differ in the last bits. In f32 no product is rounded to TF32.
+//! Convolutions, each way: 1×1 ones as products, the others by cuDNN.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::ffi::{c_int, c_void};
-use std::rc::Rc;
+use candle_core::Result;
 
-use candle_core::cuda_backend::cudarc::cudnn::{result, sys};
-use candle_core::cuda_backend::{DeviceId, WrapErr};
-use candle_core::{Result, bail};
-
+use super::cudnn::{self, Which};
 use super::gpu::{Address, Elements, Gpu, launch};
 use super::product::Product;
-use super::profile;
 use crate::cpu::conv::shape::ConvShape;
 use crate::device::Precision;
-
-/// Bytes that an algorithm may take beside its tensors. Only large maps want much, and where those are computed, at both ends
-/// of a step, the tape is short: the peak of a step lies elsewhere.
-const MOST_WORKSPACE: usize = 1 << 30;
-
-/// Which of the three passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Which {
-    Forward,
-    OfInput,
-    OfKernel,
-}
 
 /// `output ← convolution(input, kernel)`.
 pub(super) fn forward(
@@ -44,7 +22,7 @@ pub(super) fn forward(
             let read = every_second(gpu, shape, input)?;
             product.forward(gpu, gpu.map(&read), kernel, output)
         }
-        None => cudnn(gpu, shape, Which::Forward, [input, kernel, output], false),
+        None => cudnn::pass(gpu, shape, Which::Forward, [input, kernel, output], false),
     }
 }
 
@@ -81,9 +59,9 @@ pub(super) fn of_input(
         None => match turned(gpu, shape, kernel, of_output)? {
             Some((turned_shape, turned)) => {
                 let tensors = [of_output, gpu.map(&turned), of_input];
-                cudnn(gpu, &turned_shape, Which::Forward, tensors, add)
+                cudnn::pass(gpu, &turned_shape, Which::Forward, tensors, add)
             }
-            None => cudnn(gpu, shape, Which::OfInput, [of_input, kernel, of_output], add),
+            None => cudnn::pass(gpu, shape, Which::OfInput, [of_input, kernel, of_output], add),
         },
     }
 }
@@ -102,16 +80,15 @@ fn turned(
     }
     let other = ConvShape { input_channels: output_channels, output_channels: input_channels, ..*shape };
     let count = shape.patch() * output_channels;
-    // Not on `of_input`, to which the gradient may have to be added.
+    // Not tried on `of_input`, to which the gradient may have to be added.
     let both = [(shape, Which::OfInput), (&other, Which::Forward)];
-    if !both.iter().all(|(shape, which)| is_found(gpu, shape, *which)) {
+    if both.iter().any(|(shape, which)| cudnn::milliseconds(gpu, shape, *which).is_none()) {
         let (scratch, turned) = (gpu.elements(shape.input_elements())?, gpu.elements(count)?);
-        found(gpu, shape, Which::OfInput, [gpu.map(&scratch), kernel, of_output])?;
-        found(gpu, &other, Which::Forward, [of_output, gpu.map(&turned), gpu.map(&scratch)])?;
+        cudnn::find(gpu, shape, Which::OfInput, [gpu.map(&scratch), kernel, of_output])?;
+        cudnn::find(gpu, &other, Which::Forward, [of_output, gpu.map(&turned), gpu.map(&scratch)])?;
     }
-    let direct = found(gpu, shape, Which::OfInput, [0; 3])?;
-    let by_turning = found(gpu, &other, Which::Forward, [0; 3])?;
-    if by_turning.milliseconds >= direct.milliseconds {
+    let [direct, by_turning] = both.map(|(shape, which)| cudnn::milliseconds(gpu, shape, which));
+    if by_turning >= direct {
         return Ok(None);
     }
     let turned = gpu.elements(count)?;
@@ -137,10 +114,10 @@ pub(super) fn of_kernel(
         None if gpu.precision == Precision::Bf16 => {
             let count = shape.patch() * shape.output_channels;
             let rounded = gpu.elements(count)?;
-            cudnn(gpu, shape, Which::OfKernel, [input, gpu.map(&rounded), of_output], false)?;
+            cudnn::pass(gpu, shape, Which::OfKernel, [input, gpu.map(&rounded), of_output], false)?;
             launch!(gpu, "to_floats", blocks(count), BLOCK, gpu.map(&rounded), of_kernel, count)
         }
-        None => cudnn(gpu, shape, Which::OfKernel, [input, of_kernel, of_output], false),
+        None => cudnn::pass(gpu, shape, Which::OfKernel, [input, of_kernel, of_output], false),
     }
 }
 
@@ -177,320 +154,4 @@ fn every_second(gpu: &Gpu, shape: &ConvShape, input: Address) -> Result<Elements
     let (grid, [batch, height, width, channels]) = per_pixel(shape);
     launch!(gpu, "every_second", grid, BLOCK, input, gpu.map(&read), batch, height, width, channels)?;
     Ok(read)
-}
-
-/// What cuDNN has to know of one convolution, and which algorithm it found for each pass.
-struct Prepared {
-    handle: Rc<Handle>,
-    convolution: sys::cudnnConvolutionDescriptor_t,
-    input: sys::cudnnTensorDescriptor_t,
-    kernel: sys::cudnnFilterDescriptor_t,
-    output: sys::cudnnTensorDescriptor_t,
-    found: HashMap<Which, Found>,
-}
-
-/// An algorithm of one pass.
-#[derive(Clone, Copy)]
-enum Algorithm {
-    Forward(sys::cudnnConvolutionFwdAlgo_t),
-    OfInput(sys::cudnnConvolutionBwdDataAlgo_t),
-    OfKernel(sys::cudnnConvolutionBwdFilterAlgo_t),
-}
-
-/// An algorithm, the kind of its products, and the bytes that it needs.
-#[derive(Clone, Copy)]
-struct Found {
-    algorithm: Algorithm,
-    math: sys::cudnnMathType_t,
-    workspace: usize,
-    milliseconds: f32,
-}
-
-/// cuDNN's handle for a device, which may not leave its thread.
-struct Handle(sys::cudnnHandle_t);
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // SAFETY: the handle was created and is used no more. A failure leaves nothing to be done.
-        let _ = unsafe { result::destroy_handle(self.0) };
-    }
-}
-
-impl Drop for Prepared {
-    fn drop(&mut self) {
-        // SAFETY: as above.
-        unsafe {
-            let _ = result::destroy_convolution_descriptor(self.convolution);
-            let _ = result::destroy_tensor_descriptor(self.input);
-            let _ = result::destroy_filter_descriptor(self.kernel);
-            let _ = result::destroy_tensor_descriptor(self.output);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Library {
-    handles: HashMap<DeviceId, Rc<Handle>>,
-    prepared: HashMap<(DeviceId, Precision, ConvShape), Prepared>,
-}
-
-/// One pass by cuDNN over input, kernel and output, of which it writes one, or adds to it.
-fn cudnn(gpu: &Gpu, shape: &ConvShape, which: Which, tensors: [Address; 3], add: bool) -> Result<()> {
-    let name = match which {
-        Which::Forward => "convolution, forward",
-        Which::OfInput => "convolution, input gradient",
-        Which::OfKernel => "convolution, kernel gradient",
-    };
-    let found = found(gpu, shape, which, tensors)?;
-    prepared(gpu, shape, |prepared| {
-        profile::timed(&gpu.stream, name, || prepared.run(gpu, found, tensors, add))
-    })
-}
-
-/// The fastest algorithm. When it is asked for the first time the algorithms are tried on the tensors, one of which they
-/// write.
-fn found(gpu: &Gpu, shape: &ConvShape, which: Which, tensors: [Address; 3]) -> Result<Found> {
-    prepared(gpu, shape, |prepared| match prepared.found.get(&which) {
-        Some(found) => Ok(*found),
-        None => {
-            let found = prepared.find(gpu, which, tensors)?;
-            prepared.found.insert(which, found);
-            Ok(found)
-        }
-    })
-}
-
-fn is_found(gpu: &Gpu, shape: &ConvShape, which: Which) -> bool {
-    prepared(gpu, shape, |prepared| Ok(prepared.found.contains_key(&which))).unwrap_or(false)
-}
-
-/// Lends what cuDNN has to know of a convolution.
-fn prepared<R>(gpu: &Gpu, shape: &ConvShape, work: impl FnOnce(&mut Prepared) -> Result<R>) -> Result<R> {
-    thread_local! {
-        static LIBRARY: RefCell<Library> = RefCell::default();
-    }
-    LIBRARY.with_borrow_mut(|library| {
-        let device = gpu.device.id();
-        let handle = match library.handles.get(&device) {
-            Some(handle) => handle.clone(),
-            None => {
-                gpu.stream.context().bind_to_thread().w()?;
-                let handle = Rc::new(Handle(result::create_handle().map_err(candle_core::Error::wrap)?));
-                // SAFETY: the stream lives as long as the device.
-                unsafe { result::set_stream(handle.0, gpu.stream.cu_stream() as *mut _) }
-                    .map_err(candle_core::Error::wrap)?;
-                library.handles.insert(device, handle.clone());
-                handle
-            }
-        };
-        let key = (device, gpu.precision, *shape);
-        if !library.prepared.contains_key(&key) {
-            library.prepared.insert(key, Prepared::new(handle, gpu.precision, shape)?);
-        }
-        let Some(prepared) = library.prepared.get_mut(&key) else {
-            bail!("convolution on the GPU: expected its descriptors, found none");
-        };
-        work(prepared)
-    })
-}
-
-impl Prepared {
-    fn new(handle: Rc<Handle>, precision: Precision, shape: &ConvShape) -> Result<Self> {
-        let prepare = || -> std::result::Result<Self, result::CudnnError> {
-            let this = Self {
-                handle,
-                convolution: result::create_convolution_descriptor()?,
-                input: result::create_tensor_descriptor()?,
-                kernel: result::create_filter_descriptor()?,
-                output: result::create_tensor_descriptor()?,
-                found: HashMap::new(),
-            };
-            let elements = match precision {
-                Precision::Bf16 => sys::cudnnDataType_t::CUDNN_DATA_BFLOAT16,
-                _ => sys::cudnnDataType_t::CUDNN_DATA_FLOAT,
-            };
-            let format = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
-            let ConvShape { batch, height, width, input_channels, output_channels, .. } = *shape;
-            // cuDNN names sizes in the order NCHW, whatever the order in memory.
-            let input = [batch, input_channels, height, width].map(|size| size as c_int);
-            let kernel = [output_channels, input_channels, shape.kernel_height, shape.kernel_width];
-            let output = [batch, output_channels, shape.output_height, shape.output_width];
-            let (padding, stride) = (shape.padding as c_int, shape.stride as c_int);
-            // SAFETY: the descriptors were created above.
-            unsafe {
-                result::set_convolution2d_descriptor(
-                    this.convolution,
-                    padding,
-                    padding,
-                    stride,
-                    stride,
-                    1,
-                    1,
-                    sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
-                    sys::cudnnDataType_t::CUDNN_DATA_FLOAT,
-                )?;
-                let math = match precision {
-                    // Else cuDNN would take TF32, whose 10 bits of the mantissa are too coarse for the golden cases.
-                    Precision::F32 => sys::cudnnMathType_t::CUDNN_FMA_MATH,
-                    Precision::Tf32 | Precision::Bf16 => sys::cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
-                };
-                result::set_convolution_math_type(this.convolution, math)?;
-                result::set_tensor4d_descriptor(this.input, format, elements, input)?;
-                result::set_filter4d_descriptor(
-                    this.kernel,
-                    elements,
-                    format,
-                    kernel.map(|size| size as c_int),
-                )?;
-                result::set_tensor4d_descriptor(
-                    this.output,
-                    format,
-                    elements,
-                    output.map(|size| size as c_int),
-                )?;
-            }
-            Ok(this)
-        };
-        prepare().map_err(candle_core::Error::wrap)
-    }
-
-    fn run(&self, gpu: &Gpu, found: Found, tensors: [Address; 3], add: bool) -> Result<()> {
-        // SAFETY: cuDNN reads nothing there that it has not written.
-        let workspace = unsafe { gpu.device.alloc::<u8>(found.workspace.max(1))? };
-        let (workspace, bytes) = (gpu.at(&workspace) as *mut c_void, found.workspace);
-        let (one, beta) = (1f32, if add { 1f32 } else { 0.0 });
-        let (alpha, beta) = ((&raw const one).cast::<c_void>(), (&raw const beta).cast::<c_void>());
-        let [input, kernel, output] = tensors.map(|address| address as *mut c_void);
-        let handle = self.handle.0;
-        // SAFETY: the descriptors are those of the three tensors, and the algorithm was found for them.
-        let done = unsafe {
-            result::set_convolution_math_type(self.convolution, found.math)
-                .map_err(candle_core::Error::wrap)?;
-            match found.algorithm {
-                Algorithm::Forward(algorithm) => result::convolution_forward(
-                    handle,
-                    alpha,
-                    self.input,
-                    input,
-                    self.kernel,
-                    kernel,
-                    self.convolution,
-                    algorithm,
-                    workspace,
-                    bytes,
-                    beta,
-                    self.output,
-                    output,
-                ),
-                Algorithm::OfInput(algorithm) => result::convolution_backward_data(
-                    handle,
-                    alpha,
-                    self.kernel,
-                    kernel,
-                    self.output,
-                    output,
-                    self.convolution,
-                    algorithm,
-                    workspace,
-                    bytes,
-                    beta,
-                    self.input,
-                    input,
-                ),
-                Algorithm::OfKernel(algorithm) => result::convolution_backward_filter(
-                    handle,
-                    alpha,
-                    self.input,
-                    input,
-                    self.output,
-                    output,
-                    self.convolution,
-                    algorithm,
-                    workspace,
-                    bytes,
-                    beta,
-                    self.kernel,
-                    kernel,
-                ),
-            }
-        };
-        done.map_err(candle_core::Error::wrap)
-    }
-
-    /// The fastest algorithm, tried on the tensors themselves: what the pass will write anyhow is overwritten meanwhile.
-    fn find(&self, gpu: &Gpu, which: Which, tensors: [Address; 3]) -> Result<Found> {
-        const MOST: usize = 16;
-        // SAFETY: as in `run`.
-        let workspace = unsafe { gpu.device.alloc::<u8>(MOST_WORKSPACE)? };
-        let workspace = gpu.at(&workspace) as *mut c_void;
-        let [input, kernel, output] = tensors.map(|address| address as *mut c_void);
-        let mut count: c_int = 0;
-        // SAFETY: the descriptors are those of the three tensors, and the answers have room for as many as are asked for.
-        macro_rules! tried {
-            ($answer:ty, $algorithm:path, $find:ident, $($argument:expr),+) => {{
-                let mut answers: [$answer; MOST] = unsafe { std::mem::zeroed() };
-                unsafe {
-                    sys::$find(
-                        self.handle.0, $($argument),+, MOST as c_int, &raw mut count, answers.as_mut_ptr(), workspace,
-                        MOST_WORKSPACE,
-                    )
-                    .result()
-                    .map_err(candle_core::Error::wrap)?;
-                }
-                let answers = answers.into_iter().take(count as usize);
-                answers
-                    .filter(|answer| answer.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS)
-                    .map(|answer| Found {
-                            algorithm: $algorithm(answer.algo),
-                            math: answer.mathType,
-                            workspace: answer.memory,
-                            milliseconds: answer.time,
-                        })
-.min_by(|one, other| one.milliseconds.total_cmp(&other.milliseconds))
-            }};
-        }
-        let convolution = self.convolution;
-        let found = match which {
-            Which::Forward => tried!(
-                sys::cudnnConvolutionFwdAlgoPerf_t,
-                Algorithm::Forward,
-                cudnnFindConvolutionForwardAlgorithmEx,
-                self.input,
-                input,
-                self.kernel,
-                kernel,
-                convolution,
-                self.output,
-                output
-            ),
-            Which::OfInput => tried!(
-                sys::cudnnConvolutionBwdDataAlgoPerf_t,
-                Algorithm::OfInput,
-                cudnnFindConvolutionBackwardDataAlgorithmEx,
-                self.kernel,
-                kernel,
-                self.output,
-                output,
-                convolution,
-                self.input,
-                input
-            ),
-            Which::OfKernel => tried!(
-                sys::cudnnConvolutionBwdFilterAlgoPerf_t,
-                Algorithm::OfKernel,
-                cudnnFindConvolutionBackwardFilterAlgorithmEx,
-                self.input,
-                input,
-                self.output,
-                output,
-                convolution,
-                self.kernel,
-                kernel
-            ),
-        };
-        match found {
-            Some(found) => Ok(found),
-            None => bail!("cuDNN: expected an algorithm for {which:?}, found none of {count} that works"),
-        }
-    }
 }

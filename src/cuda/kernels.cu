@@ -398,6 +398,24 @@ extern "C" __global__ void turn(const Element *kernel, Element *turned, int outp
     turned[number] = kernel[((size_t)out * places + places - 1 - place) * input + in];
 }
 
+// [count, rows, columns] to [count, columns, rows], in the place of what is there or added to it. Block: (32, 8); grid:
+// (columns / 32, rows / 32, count).
+extern "C" __global__ void transpose(const Element *from, Element *to, int rows, int columns, int add) {
+    __shared__ Element tile[32][33]; // one more, so that a column lies in 32 banks
+    size_t start = (size_t)blockIdx.z * rows * columns;
+    int column = blockIdx.x * 32 + threadIdx.x, row = blockIdx.y * 32 + threadIdx.x;
+    for (int i = threadIdx.y; i < 32; i += 8)
+        if (blockIdx.y * 32 + i < rows && column < columns)
+            tile[i][threadIdx.x] = from[start + (size_t)(blockIdx.y * 32 + i) * columns + column];
+    __syncthreads();
+    for (int i = threadIdx.y; i < 32; i += 8)
+        if (blockIdx.x * 32 + i < columns && row < rows) {
+            Element *at = to + start + (size_t)(blockIdx.x * 32 + i) * rows + row;
+            Element value = tile[threadIdx.x][i];
+            *at = add ? narrowed(widened(*at) + widened(value)) : value;
+        }
+}
+
 // The mean over the pixels of each picture, in f32: [batch, pixels, channels] to [batch, channels].
 extern "C" __global__ void average(const Element *map, float *feature, int pixels, int channels) {
     int c = (blockIdx.x * LANES + threadIdx.x) * 4;
