@@ -20,10 +20,11 @@ pub fn upload(numbers: Vec<f32>, shape: impl Into<Shape>, device: &Device) -> Re
 
 #[cfg(feature = "cuda")]
 mod cuda {
+    use std::cell::RefCell;
     use std::collections::HashMap;
     use std::sync::{Arc, Mutex};
 
-    use candle_core::cuda_backend::cudarc::driver::CudaStream;
+    use candle_core::cuda_backend::cudarc::driver::{CudaStream, PinnedHostSlice};
     use candle_core::cuda_backend::{CudaDevice, DeviceId, WrapErr};
     use candle_core::op::BackpropOp;
     use candle_core::{CudaStorage, Result, Shape, Storage, Tensor};
@@ -36,10 +37,33 @@ mod cuda {
         let copies = copies(gpu)?;
         // The memory belongs to the stream that computes: it is free for others once that one gets there.
         copies.wait(&gpu.cuda_stream().record_event(None).w()?).w()?;
-        copies.memcpy_htod(numbers, &mut memory).w()?;
-        copies.synchronize().w()?;
+        with_pinned(&copies, numbers.len(), |pinned| {
+            pinned.as_mut_slice().w()?.copy_from_slice(numbers);
+            copies.memcpy_htod(&*pinned, &mut memory).w()?;
+            copies.synchronize().w()
+        })?;
         let storage = CudaStorage::wrap_cuda_slice(memory, gpu.clone());
         Ok(Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false))
+    }
+
+    /// Lends memory that the GPU fetches by itself: of other memory the driver makes a copy first, and lets nobody launch a
+    /// kernel meanwhile. Each thread keeps its own, since taking it from the system takes milliseconds.
+    fn with_pinned<R>(
+        copies: &CudaStream,
+        count: usize,
+        work: impl FnOnce(&mut PinnedHostSlice<f32>) -> Result<R>,
+    ) -> Result<R> {
+        thread_local! {
+            static PINNED: RefCell<Option<PinnedHostSlice<f32>>> = const { RefCell::new(None) };
+        }
+        PINNED.with_borrow_mut(|pinned| match pinned {
+            Some(pinned) if pinned.len() == count => work(pinned),
+            _ => {
+                // SAFETY: the numbers are written before they are read.
+                let new = unsafe { copies.context().alloc_pinned::<f32>(count) }.w()?;
+                work(pinned.insert(new))
+            }
+        })
     }
 
     /// The stream of a GPU that copies.
