@@ -12,7 +12,7 @@ use crate::config::{Checked, RunConfig, transform};
 use crate::cpu::profile;
 use crate::data::batches::{Batch, BatchLoader};
 use crate::data::office_home;
-use crate::device::memory;
+use crate::device::{Precision, memory};
 use crate::error::{Result, complain};
 use crate::method::{Method, StepInput};
 use crate::model::Model;
@@ -40,6 +40,8 @@ pub struct Measurement {
     pub image: usize,
     /// Where the step was computed: `cpu` or `cuda:N`.
     pub device: String,
+    /// How exactly the backbone was computed.
+    pub precision: Precision,
     /// Threads that compute on the CPU.
     pub threads: usize,
     /// Seconds of a whole step.
@@ -100,16 +102,10 @@ impl Bench {
     /// Runs the steps.
     ///
     /// # Errors
-    /// If a setting cannot be meant, the data cannot be read, or a profile is asked for elsewhere than on the CPU.
+    /// If a setting cannot be meant, or the data cannot be read.
     pub fn run(&self) -> Result<Measurement> {
         let config = &self.config.clone().check()?;
         let device = config.device.open()?;
-        if self.profile && !device.is_cpu() {
-            return Err(complain("the CPU for a profile by kind of layer", crate::device::name(&device))
-                .at("--profile")
-                .advice("give --device cpu, or leave --profile out")
-                .into());
-        }
         let method = make_method(config);
         let model = make_model(config, self.classes, 1)?;
         let settings = SgdSettings {
@@ -119,18 +115,26 @@ impl Bench {
         };
         let mut optimiser = Sgd::new(model.parameters(), settings)?;
         let mut batches = Batches::new(self, config, &device)?;
+        let steps = self.steps.max(1);
+        // A GPU tries its algorithms in the first step, and computes while the next part is handed to it: what a step
+        // takes shows where nothing waits, and its parts where the program waits after each.
+        let mut measure = |first: usize, steps: usize, parts: bool| -> Result<Vec<StepTimes>> {
+            let numbers = first..first + steps;
+            numbers
+                .map(|step| self.step(&model, method.as_ref(), &mut optimiser, &mut batches, step, parts))
+                .collect()
+        };
+        measure(0, if device.is_cpu() { 1 } else { 3 }, true)?;
         memory::restart_peak(&device);
-        self.step(&model, method.as_ref(), &mut optimiser, &mut batches, 0)?;
-        profile::restart(self.profile);
-        let mut times = Vec::new();
-        for number in 0..self.steps.max(1) {
-            times.push(self.step(&model, method.as_ref(), &mut optimiser, &mut batches, number + 1)?);
-        }
+        restart_profile(self.profile);
+        let times = measure(3, steps, true)?;
+        let profile = if self.profile { profile_seconds(&device)? } else { Vec::new() };
+        restart_profile(false);
+        let whole = if device.is_cpu() { None } else { Some(measure(3 + steps, steps, false)?) };
         let device_peak_mb = memory::peak_mb(&device);
-        let profile = if self.profile { profile::seconds() } else { Vec::new() };
-        profile::restart(false);
         let part = |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
-        let seconds_per_step = part(|times| times.data + times.forward + times.backward + times.optimiser);
+        let whole = whole.as_ref().unwrap_or(&times).iter().map(|times| times.whole());
+        let seconds_per_step = median(&whole.collect::<Vec<_>>());
         let domains = if config.method.uses_target() { 2 } else { 1 };
         let pictures = (domains * config.batch_size) as f64;
         let side = config.crop;
@@ -140,6 +144,7 @@ impl Bench {
             batch: config.batch_size,
             image: side,
             device: crate::device::name(&device),
+            precision: config.precision,
             threads: rayon::current_num_threads(),
             seconds_per_step,
             data_seconds: part(|times| times.data),
@@ -159,6 +164,8 @@ impl Bench {
         })
     }
 
+    /// One step; with `parts` the program waits for the device after each part, so that the times are theirs.
+    #[allow(clippy::too_many_arguments)]
     fn step(
         &self,
         model: &Model,
@@ -166,11 +173,11 @@ impl Bench {
         optimiser: &mut Sgd,
         batches: &mut Batches,
         step: usize,
+        parts: bool,
     ) -> Result<StepTimes> {
         let start = Instant::now();
-        let (source, target) = batches.next(model.device())?;
-        model.device().synchronize()?;
-        let data = start.elapsed();
+        let (source, target) = batches.next()?;
+        let mut times = vec![start.elapsed().as_secs_f64()];
         let input = StepInput {
             source_images: &source.images,
             source_labels: &source.labels,
@@ -181,20 +188,21 @@ impl Bench {
         };
         let rate = self.config.learning_rate;
         let rates = GroupRates { backbone: rate, head: 10.0 * rate, discriminator: 10.0 * rate };
-        let mut ends = Vec::new();
-        train::step(method, model, optimiser, &input, &rates, &mut |_part| {
-            model.device().synchronize()?;
-            ends.push(start.elapsed());
+        train::step(model, method, optimiser, &input, &rates, |part| {
+            if parts || part == train::Part::Optimiser {
+                model.device().synchronize()?;
+            }
+            times.push(start.elapsed().as_secs_f64());
             Ok(())
         })?;
-        let [forward, backward, end] = ends[..] else {
-            return Err(complain("a step of three parts", ends.len().to_string()).into());
+        let [data, forward, backward, optimiser] = times[..] else {
+            return Err(complain("the times of four parts of a step", times.len().to_string()).into());
         };
         Ok(StepTimes {
-            data: data.as_secs_f64(),
-            forward: (forward - data).as_secs_f64(),
-            backward: (backward - forward).as_secs_f64(),
-            optimiser: (end - backward).as_secs_f64(),
+            data,
+            forward: forward - data,
+            backward: backward - forward,
+            optimiser: optimiser - backward,
         })
     }
 
@@ -216,11 +224,33 @@ impl Bench {
     }
 }
 
+fn restart_profile(on: bool) {
+    profile::restart(on);
+    #[cfg(feature = "cudnn")]
+    crate::cuda::profile::restart(on);
+}
+
+/// By kind of layer on the CPU, by kernel on a GPU.
+fn profile_seconds(device: &Device) -> Result<Vec<(&'static str, f64)>> {
+    #[cfg(feature = "cudnn")]
+    if device.is_cuda() {
+        return Ok(crate::cuda::profile::seconds()?);
+    }
+    let _ = device;
+    Ok(profile::seconds())
+}
+
 struct StepTimes {
     data: f64,
     forward: f64,
     backward: f64,
     optimiser: f64,
+}
+
+impl StepTimes {
+    fn whole(&self) -> f64 {
+        self.data + self.forward + self.backward + self.optimiser
+    }
 }
 
 /// Where the batches come from.
@@ -242,19 +272,26 @@ impl Batches {
         let task = open_task(config)?;
         let load = |domain, stream| {
             let workers = config.workers;
-            BatchLoader::new(domain, transform(config), config.batch_size, config.seed, stream, 0, workers)
+            BatchLoader::new(
+                domain,
+                transform(config),
+                config.batch_size,
+                config.seed,
+                stream,
+                0,
+                workers,
+                device,
+            )
         };
         // A method without a target still measures with one loader only.
         let target = if config.method.uses_target() { task.target } else { task.source.clone() };
         Ok(Self::Read { source: load(task.source, "source")?, target: load(target, "target")? })
     }
 
-    fn next(&mut self, device: &Device) -> Result<(Batch, Option<Batch>)> {
+    fn next(&mut self) -> Result<(Batch, Option<Batch>)> {
         Ok(match self {
             Self::Noise(batch) => (batch.clone(), Some(batch.clone())),
-            Self::Read { source, target } => {
-                (source.next()?.to_device(device)?, Some(target.next()?.to_device(device)?))
-            }
+            Self::Read { source, target } => (source.next()?, Some(target.next()?)),
         })
     }
 }

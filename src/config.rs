@@ -16,7 +16,7 @@ pub mod check;
 pub mod choices;
 pub mod layers;
 
-pub use crate::device::DeviceChoice;
+pub use crate::device::{DeviceChoice, Precision};
 pub use crate::model::resnet::BackboneKind;
 pub use check::Checked;
 pub use choices::{Baseline, Colour, DataSource, Weights};
@@ -97,6 +97,11 @@ pub struct RunConfig {
     #[arg(long, help_heading = "Machine")]
     #[serde(default)]
     pub device: DeviceChoice,
+    /// How exactly an NVIDIA GPU computes the backbone: f32, or faster in tf32 (10 bits of each factor's mantissa) or bf16
+    /// (7 bits, half the memory); a run begun in one precision can go on in another [f32].
+    #[arg(long, help_heading = "Machine")]
+    #[serde(default)]
+    pub precision: Precision,
 
     /// Leave out pictures that cannot be read, instead of stopping; they are counted and named.
     #[arg(long, help_heading = "Data", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -181,6 +186,7 @@ impl RunConfig {
             flip: true,
             workers: 2,
             device: DeviceChoice::Auto,
+            precision: Precision::F32,
             skip_bad_images: false,
             background: None,
             backbone: BackboneKind::ResNet50,

@@ -15,6 +15,10 @@ pub mod device;
 // The CPU's own loops.
 pub mod cpu;
 
+// The kernels of an NVIDIA GPU.
+#[cfg(feature = "cudnn")]
+mod cuda;
+
 // The layers that candle lacks for training.
 pub mod nn;
 

@@ -98,7 +98,9 @@ pub fn make_model(config: &Checked, classes: usize, sources: usize) -> Result<Mo
         dropout: config.dropout,
         dtype: DType::F32,
     };
-    Model::new(&spec, config.seed)?.to_device(&config.device.open()?)
+    let device = config.device.open()?;
+    config.precision.check(&device)?;
+    Ok(Model::new(&spec, config.seed)?.to_device(&device)?.with_precision(config.precision))
 }
 
 /// Sets the backbone to the weights that the run starts from.

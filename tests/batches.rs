@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use candle_core::Device;
 use image::RgbImage;
 use toalign::Result;
 use toalign::data::batches::{Batch, BatchLoader, test_batches};
@@ -65,8 +66,9 @@ fn content(batch: &Batch) -> Content {
 
 /// `count` batches of 4 of 22 pictures (5 batches an epoch), from batch `first` on.
 fn batches(seed: u64, stream: &str, first: usize, count: usize, workers: usize) -> Vec<Content> {
-    let mut loader = BatchLoader::new(domain(22, &[], true), transform(), 4, seed, stream, first, workers)
-        .expect("a loader");
+    let mut loader =
+        BatchLoader::new(domain(22, &[], true), transform(), 4, seed, stream, first, workers, &Device::Cpu)
+            .expect("a loader");
     assert_eq!(loader.batches_per_epoch(), 5);
     (0..count).map(|_| content(&loader.next().expect("a batch"))).collect()
 }
@@ -156,7 +158,7 @@ fn centre_crops_and_masks_match() {
 
 #[test]
 fn testing_sees_every_picture_in_order() {
-    let passes = test_batches(domain(22, &[], true), transform(), 5).expect("batches");
+    let passes = test_batches(domain(22, &[], true), transform(), 5, &Device::Cpu).expect("batches");
     assert_eq!(passes.len(), 5);
     let indices: Vec<Vec<usize>> = passes.map(|batch| batch.expect("a batch").indices).collect();
     assert_eq!(indices.concat(), (0..22).collect::<Vec<_>>());
@@ -168,9 +170,17 @@ fn an_error_comes_with_its_batch_and_the_next_batch_follows() {
     for workers in [0, 1, 3] {
         let all = batches(7, "source", 0, 5, 0);
         let broken = all[2].0[1];
-        let mut loader =
-            BatchLoader::new(domain(22, &[broken], true), transform(), 4, 7, "source", 0, workers)
-                .expect("a loader");
+        let mut loader = BatchLoader::new(
+            domain(22, &[broken], true),
+            transform(),
+            4,
+            7,
+            "source",
+            0,
+            workers,
+            &Device::Cpu,
+        )
+        .expect("a loader");
         for (number, expected) in all.iter().enumerate() {
             let batch = loader.next();
             if number == 2 {
@@ -184,7 +194,7 @@ fn an_error_comes_with_its_batch_and_the_next_batch_follows() {
             }
         }
     }
-    let mut pass = test_batches(domain(9, &[4], false), transform(), 3).expect("batches");
+    let mut pass = test_batches(domain(9, &[4], false), transform(), 3, &Device::Cpu).expect("batches");
     assert!(pass.next().expect("a first batch").is_ok());
     assert!(pass.next().expect("a second batch").is_err());
     assert!(pass.next().expect("a third batch").is_ok());
@@ -196,7 +206,8 @@ fn dropping_a_loader_ends_its_threads_at_once() {
     let domain = domain(3000, &[], true);
     let pictures = Arc::downgrade(&domain.pictures);
     // Every batch sleeps for a second.
-    let loader = BatchLoader::new(domain, transform(), 3000, 7, "source", 0, 4).expect("a loader");
+    let loader =
+        BatchLoader::new(domain, transform(), 3000, 7, "source", 0, 4, &Device::Cpu).expect("a loader");
     std::thread::sleep(Duration::from_millis(20));
     let start = Instant::now();
     drop(loader);

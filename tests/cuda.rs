@@ -11,14 +11,19 @@ mod toy;
 use std::io::Write;
 use std::path::Path;
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use common::{cases, values};
 use golden::{as_f64, run_cam_case, run_step_case, tolerance};
-use toalign::config::{DataSource, DeviceChoice, RunConfig, Weights};
+use toalign::config::{BackboneKind, DataSource, DeviceChoice, Precision, RunConfig, Weights};
 use toalign::device::memory;
+use toalign::model::resnet::ResNet;
 use toalign::nn::batch_norm::{BatchNorm, Mode, Then};
 use toalign::nn::conv::conv2d;
 use toalign::nn::max_pool::max_pool;
+use toalign::nn::parameters::Role;
+use toalign::nn::sgd::{GroupRates, Sgd, SgdSettings};
+use toalign::random::generator;
 use toalign::runs::session::Session;
 use toalign::train::checkpoint::Checkpoint;
 use toalign::train::observer::{Observer, StopAfter};
@@ -102,6 +107,147 @@ fn convolutions_agree_with_the_cpu() {
         let (expected, found) = (score(&expected).backward().unwrap(), score(&found).backward().unwrap());
         assert_close(&what, found.get(&x_gpu).unwrap(), expected.get(&x).unwrap(), 1e-5);
         assert_close(&what, found.get(&w_gpu).unwrap(), expected.get(&w).unwrap(), 1e-5);
+    }
+}
+
+/// The same network twice: in f64 on the CPU, and in f32 on the GPU.
+fn networks(kind: BackboneKind, precision: Precision, device: &Device) -> (ResNet, ResNet) {
+    let drawn = ResNet::new(kind, DType::F32, &mut generator(1, "backbone", 0, 0)).unwrap();
+    let exact = ResNet::new(kind, DType::F64, &mut generator(2, "backbone", 0, 0)).unwrap();
+    for (to, from) in exact.parameters().iter().zip(drawn.parameters()) {
+        to.value.set(&from.value.to_dtype(DType::F64).unwrap()).unwrap();
+    }
+    (exact, drawn.to_device(device).unwrap().with_precision(precision))
+}
+
+/// ‖found - expected‖ / ‖expected‖.
+fn distance(found: &Tensor, expected: &Tensor) -> f64 {
+    let (found, expected) = (as_f64(found), as_f64(expected));
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b))
+        / norm(&mut expected.iter().copied()).max(1e-12)
+}
+
+#[test]
+fn the_backbone_s_one_operation_agrees_with_the_cpu() {
+    let Some(device) = gpu("the_backbone_s_one_operation_agrees_with_the_cpu") else { return };
+    // Of the features, and of the gradients of all kernels together.
+    let cases = [
+        (BackboneKind::Small, 40, Precision::F32, 1e-5, 1e-4),
+        (BackboneKind::ResNet18, 64, Precision::F32, 1e-5, 1e-4),
+        (BackboneKind::ResNet50, 64, Precision::F32, 1e-5, 1e-3),
+        (BackboneKind::ResNet50, 64, Precision::Tf32, 1e-2, 0.2),
+        (BackboneKind::ResNet50, 64, Precision::Bf16, 5e-2, 0.5),
+    ];
+    for (kind, side, precision, of_features, of_gradients) in cases {
+        let what = format!("{kind} in {precision:?}");
+        let (exact, found) = networks(kind, precision, &device);
+        let (source, source_gpu) = pair("source", &[6, side, side, 3], &device);
+        let (target, target_gpu) = pair("target", &[5, side, side, 3], &device);
+        // Pictures need no gradient.
+        let detached = |picture: &Var| picture.as_detached_tensor();
+        let run = |network: &ResNet, source: &Var, target: &Var| -> (Tensor, GradStore) {
+            let domains = [(&detached(source), 2), (&detached(target), 1)];
+            let features = Tensor::cat(&network.forward_domains(&domains).unwrap(), 0).unwrap();
+            let gradients = score(&features).backward().unwrap();
+            (features, gradients)
+        };
+        let (expected, expected_gradients) = run(&exact, &source, &target);
+        let (features, gradients) = run(&found, &source_gpu, &target_gpu);
+        let apart = distance(&features, &expected);
+        println!("{what}: features {apart:.1e}");
+        assert!(apart < of_features, "{what}: features {apart}");
+        let mut all = [Vec::new(), Vec::new()];
+        for (found, expected) in found.parameters().iter().zip(exact.parameters()) {
+            let name = &found.name;
+            if found.role == Role::Statistic {
+                let apart = distance(found.value.as_tensor(), expected.value.as_tensor());
+                assert!(apart < of_features, "{what}: {name} {apart}");
+                continue;
+            }
+            let (found, expected) = (
+                gradients.get(&found.value).expect(name),
+                expected_gradients.get(&expected.value).expect(name),
+            );
+            let apart = distance(found, expected);
+            assert!(apart < 3.0 * of_gradients, "{what}: gradient of {name} {apart}");
+            all[0].push(Tensor::new(as_f64(found), &Device::Cpu).unwrap());
+            all[1].push(Tensor::new(as_f64(expected), &Device::Cpu).unwrap());
+        }
+        let apart = distance(&Tensor::cat(&all[0], 0).unwrap(), &Tensor::cat(&all[1], 0).unwrap());
+        println!("{what}: gradients {apart:.1e}");
+        assert!(apart < of_gradients, "{what}: gradients {apart}");
+
+        let (exact, found) = (exact.feature(&detached(&target)), found.feature(&detached(&target_gpu)));
+        let apart = distance(&found.unwrap(), &exact.unwrap());
+        println!("{what}: by the running statistics {apart:.1e}");
+        assert!(apart < 3.0 * of_features, "{what}: by the running statistics {apart}");
+    }
+}
+
+#[test]
+fn the_loss_falls_as_the_gradient_says() {
+    let Some(device) = gpu("the_loss_falls_as_the_gradient_says") else { return };
+    // Finite differences along the gradient itself, in the small network whose f32 sums are short.
+    let (_, network) = networks(BackboneKind::Small, Precision::F32, &device);
+    let (_, images) = pair("images", &[8, 40, 40, 3], &device);
+    let loss = || -> Tensor {
+        let mode = Mode::Training { statistics_updates: 0 };
+        score(&network.forward(&images.as_detached_tensor(), mode).unwrap())
+    };
+    let gradients = loss().backward().unwrap();
+    let trained: Vec<_> =
+        network.parameters().into_iter().filter(|parameter| parameter.role != Role::Statistic).collect();
+    let squared: f64 = trained
+        .iter()
+        .flat_map(|parameter| as_f64(gradients.get(&parameter.value).expect("a gradient")))
+        .map(|value| value * value)
+        .sum();
+    let step = 1e-3 / squared.sqrt();
+    let moved = |by: f64| -> f64 {
+        for parameter in &trained {
+            let gradient = gradients.get(&parameter.value).unwrap();
+            let value = (parameter.value.as_detached_tensor() + (gradient * by).unwrap()).unwrap();
+            parameter.value.set(&value).unwrap();
+        }
+        as_f64(&loss())[0]
+    };
+    let above = moved(step);
+    let below = moved(-2.0 * step);
+    let slope = (above - below) / (2.0 * step);
+    println!("finite difference {slope}, gradient {squared}");
+    assert!((slope / squared - 1.0).abs() < 0.02, "finite difference {slope}, gradient {squared}");
+}
+
+#[test]
+fn sgd_over_all_tensors_agrees_with_the_composition() {
+    let Some(device) = gpu("sgd_over_all_tensors_agrees_with_the_composition") else { return };
+    let settings = SgdSettings { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
+    let rates = GroupRates { backbone: 0.01, head: 0.1, discriminator: 0.1 };
+    let (exact, found) = networks(BackboneKind::ResNet18, Precision::F32, &device);
+    let (_, copy) = networks(BackboneKind::ResNet18, Precision::F32, &device);
+    drop(exact);
+    let (_, images) = pair("images", &[4, 64, 64, 3], &device);
+    let mut steps =
+        [Sgd::new(found.parameters(), settings).unwrap(), Sgd::new(copy.parameters(), settings).unwrap()];
+    for _ in 0..2 {
+        let mode = Mode::Training { statistics_updates: 1 };
+        let loss = score(&found.forward(&images.as_detached_tensor(), mode).unwrap());
+        let gradients = loss.backward().unwrap();
+        steps[0].step(&gradients, &rates).unwrap();
+        // The other one's tensors are other variables with the same gradients.
+        let mut same = score(&copy.forward(&images.as_detached_tensor(), mode).unwrap()).backward().unwrap();
+        for (found, copy) in found.parameters().iter().zip(copy.parameters()) {
+            if let Some(gradient) = gradients.get(&found.value) {
+                same.insert(&copy.value, gradient.clone());
+            }
+        }
+        steps[1].step_composed(&same, &rates).unwrap();
+        for (found, copy) in found.parameters().iter().zip(copy.parameters()) {
+            if found.role != Role::Statistic {
+                assert_close(&found.name, found.value.as_tensor(), copy.value.as_tensor(), 1e-6);
+            }
+        }
     }
 }
 

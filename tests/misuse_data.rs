@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use candle_core::Device;
 use tempfile::TempDir;
 use toalign::data::batches::{BatchLoader, test_batches};
 use toalign::data::dataset::Task;
@@ -191,7 +192,8 @@ fn bad_pictures_are_named_or_skipped() {
 
     let strict = plain(folder.path(), "Art-Real World").expect("nothing is decoded yet");
     let mut loader =
-        BatchLoader::new(strict.source, Transform::office_home(), 4, 1, "source", 0, 1).expect("a loader");
+        BatchLoader::new(strict.source, Transform::office_home(), 4, 1, "source", 0, 1, &Device::Cpu)
+            .expect("a loader");
     let error = loader.next().expect_err("a bad picture").to_string();
     let advice =
         "\n  what to do: replace or delete this file, or add --skip-bad-images to leave such files out";
@@ -245,7 +247,7 @@ fn batch_larger_than_the_domain() {
     let folder = two_domains();
     let good = plain(folder.path(), "Real World-Art").expect("a task");
     let start = |batch_size| {
-        BatchLoader::new(good.source.clone(), Transform::mini(), batch_size, 1, "source", 0, 2)
+        BatchLoader::new(good.source.clone(), Transform::mini(), batch_size, 1, "source", 0, 2, &Device::Cpu)
             .map(|loader| loader.batches_per_epoch())
     };
     assert_eq!(
@@ -276,7 +278,8 @@ fn pictures_of_extreme_shape_work() {
             1,
             image::Rgb([200, 100, 50]),
         ));
-        let batches = test_batches(found.source.clone(), transform.clone(), 4).expect("batches");
+        let batches =
+            test_batches(found.source.clone(), transform.clone(), 4, &Device::Cpu).expect("batches");
         for batch in batches {
             let images = batch.expect("a batch").images;
             let side = transform.crop as usize;

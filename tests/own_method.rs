@@ -156,7 +156,8 @@ fn two_equal_gradients_add_up(config: &Checked) {
     let model = make_model(config, 12, 1).unwrap();
     let task = toalign::setup::open_task(config).unwrap();
     let transform = toalign::config::transform(config);
-    let batch = |domain| test_batches(domain, transform.clone(), 4).unwrap().next().unwrap().unwrap();
+    let batch =
+        |domain| test_batches(domain, transform.clone(), 4, model.device()).unwrap().next().unwrap().unwrap();
     let (source, target) = (batch(task.source.clone()), batch(task.target.clone()));
     let input = StepInput {
         source_images: &source.images,

@@ -210,7 +210,7 @@ fn three_sizes() -> Domain {
 
 fn loader(batch_size: usize, seed: u64, first: usize) -> BatchLoader {
     let transform = Transform { resize: None, pad: 3, crop: 8, flip: true };
-    BatchLoader::new(three_sizes(), transform, batch_size, seed, "source", first, 0).unwrap()
+    BatchLoader::new(three_sizes(), transform, batch_size, seed, "source", first, 0, &Device::Cpu).unwrap()
 }
 
 #[test]

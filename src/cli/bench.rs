@@ -6,7 +6,7 @@ use clap::Args;
 use toalign::Result;
 use toalign::bench::pictures::{PicturesMeasurement, bench_pictures};
 use toalign::bench::{Bench as Measure, Measurement};
-use toalign::config::{Baseline, DataSource, DeviceChoice, RunConfig};
+use toalign::config::{Baseline, DataSource, DeviceChoice, Precision, RunConfig};
 use toalign::model::resnet::BackboneKind;
 use toalign::report::table::{Align, Table};
 
@@ -59,7 +59,10 @@ pub struct Bench {
     /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value_t)]
     device: DeviceChoice,
-    /// Print the time by kind of layer too (on the CPU).
+    /// How exactly a GPU computes the backbone: `f32`, `tf32` or `bf16`.
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
+    /// Print the time by kind of layer too; on a GPU by kernel.
     #[arg(long)]
     profile: bool,
     /// Print one line of JSON.
@@ -95,6 +98,7 @@ impl Bench {
             data: self.data.clone().unwrap_or(DataSource::Mini),
             task: self.task,
             device: self.device,
+            precision: self.precision,
             ..preset
         };
         let measurement = Measure {

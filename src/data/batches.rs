@@ -8,10 +8,11 @@ use rand::seq::SliceRandom;
 use crate::data::dataset::Domain;
 use crate::data::prefetch::Prefetch;
 use crate::data::transform::Transform;
+use crate::device::upload::upload;
 use crate::error::{Result, complain};
 use crate::random::generator;
 
-/// Pictures with their labels; on the CPU as they are made.
+/// Pictures with their labels.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// f32 `[batch, height, width, 3]`, normalised.
@@ -20,17 +21,6 @@ pub struct Batch {
     pub labels: Tensor,
     /// Which pictures of the domain these are.
     pub indices: Vec<usize>,
-}
-
-impl Batch {
-    /// The same pictures on `device`, where the model is.
-    pub fn to_device(&self, device: &Device) -> Result<Self> {
-        Ok(Self {
-            images: self.images.to_device(device)?,
-            labels: self.labels.to_device(device)?,
-            indices: self.indices.clone(),
-        })
-    }
 }
 
 /// The endless training batches of one domain, decoded and augmented ahead on worker threads.
@@ -49,7 +39,7 @@ pub struct BatchLoader {
 
 impl BatchLoader {
     /// Starts at batch `first_batch`. `stream` tells the random numbers of `"source"` and `"target"` apart. With 0
-    /// `workers` each batch is made when it is asked for.
+    /// `workers` each batch is made when it is asked for. The batches lie on `device`.
     ///
     /// # Errors
     /// If the domain has fewer pictures than one batch, or the transform leaves no pixel.
@@ -61,6 +51,7 @@ impl BatchLoader {
         stream: &str,
         first_batch: usize,
         workers: usize,
+        device: &Device,
     ) -> Result<Self> {
         check(&domain, &transform, batch_size)?;
         let pool = balanced(&domain.pictures.parts(), seed, &format!("{stream}.balance"));
@@ -76,12 +67,13 @@ impl BatchLoader {
         }
         let order = format!("{stream}.order");
         let augment = format!("{stream}.augment");
+        let device = device.clone();
         let make = move |number: usize, stop: &AtomicBool| {
             let epoch = (number / (pictures / batch_size)) as u64;
             let places = training_indices(seed, &order, pictures, batch_size, number);
             let indices = places.iter().map(|&place| pool[place]).collect();
             // By its place in the pool, not its index: a picture that comes again gets another crop.
-            make_batch(&domain, &transform, indices, stop, |picture, row, numbers| {
+            make_batch(&domain, &transform, indices, &device, stop, |picture, row, numbers| {
                 let mut generator = generator(seed, &augment, epoch, places[row] as u64);
                 transform.train_into(picture, &mut generator, numbers)
             })
@@ -113,18 +105,23 @@ pub struct TestBatches {
     remaining: usize,
 }
 
-/// Starts a pass over `domain` for testing: centre crops, no chance involved.
+/// Starts a pass over `domain` for testing: centre crops, no chance involved. The batches lie on `device`.
 ///
 /// # Errors
 /// If the domain is empty, the batch size is 0, or the transform leaves no pixel.
-pub fn test_batches(domain: Domain, transform: Transform, batch_size: usize) -> Result<TestBatches> {
+pub fn test_batches(
+    domain: Domain,
+    transform: Transform,
+    batch_size: usize,
+    device: &Device,
+) -> Result<TestBatches> {
     check(&domain, &transform, batch_size)?;
-    let pictures = domain.pictures.len();
+    let (pictures, device) = (domain.pictures.len(), device.clone());
     let remaining = pictures.div_ceil(batch_size);
     let make = move |number: usize, stop: &AtomicBool| {
         let start = number * batch_size;
         let indices = (start..pictures.min(start + batch_size)).collect();
-        make_batch(&domain, &transform, indices, stop, |picture, _, numbers| {
+        make_batch(&domain, &transform, indices, &device, stop, |picture, _, numbers| {
             transform.test_into(picture, numbers)
         })
     };
@@ -192,6 +189,7 @@ fn make_batch(
     domain: &Domain,
     transform: &Transform,
     indices: Vec<usize>,
+    device: &Device,
     stop: &AtomicBool,
     append: impl Fn(&image::RgbImage, usize, &mut Vec<f32>),
 ) -> Result<Batch> {
@@ -205,8 +203,8 @@ fn make_batch(
     }
     let labels: Vec<u32> = indices.iter().map(|&index| domain.pictures.label(index)).collect();
     Ok(Batch {
-        images: Tensor::from_vec(numbers, (indices.len(), side, side, 3), &Device::Cpu)?,
-        labels: Tensor::from_vec(labels, indices.len(), &Device::Cpu)?,
+        images: upload(numbers, (indices.len(), side, side, 3), device)?,
+        labels: Tensor::from_vec(labels, indices.len(), device)?,
         indices,
     })
 }

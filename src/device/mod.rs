@@ -1,6 +1,8 @@
 //! Where a run computes: on the CPU, or on an NVIDIA GPU.
 
+pub(crate) mod left_gradients;
 pub mod memory;
+pub mod upload;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +25,41 @@ pub enum DeviceChoice {
     Cpu,
     /// The NVIDIA GPU of this number, from 0.
     Cuda(usize),
+}
+
+/// How exactly a GPU computes the backbone; heads, discriminator, losses and sums are in f32 at all times, and so is all of
+/// a run on the CPU.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
+pub enum Precision {
+    /// f32 throughout.
+    #[default]
+    F32,
+    /// Factors of products rounded to the 10 bits of TF32's mantissa; maps in f32.
+    Tf32,
+    /// Maps and kernels rounded to the 7 bits of bf16's mantissa; weights stay in f32.
+    Bf16,
+}
+
+impl Precision {
+    /// Checks that `device` can compute so.
+    ///
+    /// # Errors
+    /// If it is not f32 elsewhere than on a GPU.
+    pub fn check(self, device: &Device) -> Result<()> {
+        if self == Self::F32 || (cfg!(feature = "cudnn") && device.is_cuda()) {
+            return Ok(());
+        }
+        let name = format!("{self:?}").to_lowercase();
+        Err(complain(
+            "precision f32, the only one of a run without an NVIDIA GPU and cuDNN",
+            format!("'{name}'"),
+        )
+        .at("--precision")
+        .advice("leave --precision away, or build with --features cudnn and take --device cuda")
+        .into())
+    }
 }
 
 impl DeviceChoice {
@@ -66,7 +103,7 @@ fn open_gpu(number: usize) -> Result<Device> {
     if let Some(device) = opened.get(&number) {
         return Ok(device.clone());
     }
-    // A stream of its own: candle's default is another one in every thread, and batches and models cross threads.
+    // One stream: candle's default is another one in every thread, and batches and models cross threads.
     let device = Device::new_cuda_with_stream(number).map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().next().unwrap_or_default();
@@ -74,6 +111,11 @@ fn open_gpu(number: usize) -> Result<Device> {
             .at("device (--device)")
             .advice("GPUs count from 0, `nvidia-smi` lists them; --device cpu needs none")
     })?;
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(gpu) = &device {
+        // SAFETY: everything runs in this one stream, and what `upload` does in another is done when it returns.
+        unsafe { gpu.disable_event_tracking() };
+    }
     memory::keep_freed(&device);
     opened.insert(number, device.clone());
     Ok(device)

@@ -12,6 +12,7 @@ pub mod weights;
 
 use candle_core::{DType, Device, Tensor};
 
+use crate::device::Precision;
 use crate::error::{Result, complain};
 use crate::nn::parameters::Parameter;
 use crate::random::generator;
@@ -105,6 +106,11 @@ impl Model {
             head: self.head.to_device(device)?,
             discriminator: discriminator.map(|network| network.to_device(device)).transpose()?,
         })
+    }
+
+    /// The same model, sharing its tensors, whose backbone a GPU computes in `precision`.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { backbone: self.backbone.with_precision(precision), ..self }
     }
 
     /// Where it lives; its pictures have to be there too.

@@ -10,6 +10,9 @@ use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::max_pool::pooled;
 use crate::cpu::resnet::op::{Memory, Network};
 use crate::cpu::resnet::plan::{BlockPlan, Plan, Unit};
+#[cfg(feature = "cudnn")]
+use crate::cuda;
+use crate::device::Precision;
 use crate::nn::batch_norm::{BatchNorm, Mode, Then};
 use crate::nn::composed;
 use crate::nn::conv::Conv2d;
@@ -37,6 +40,18 @@ pub struct ResNet {
     stem: (Conv2d, BatchNorm),
     layers: Vec<Vec<Block>>,
     memory: Arc<Memory>,
+    precision: Precision,
+}
+
+/// What computes the network; see [`ResNet::way`].
+enum Way {
+    /// The CPU's one operation.
+    Cpu,
+    /// The GPU's one operation.
+    #[cfg(feature = "cudnn")]
+    Gpu,
+    /// One operation of candle's graph after the other.
+    Layers,
 }
 
 impl ResNet {
@@ -59,7 +74,7 @@ impl ResNet {
             layers.push(layer);
         }
         let bn1 = BatchNorm::new(kind.widths()[0], dtype)?;
-        Ok(Self { kind, stem: (conv1, bn1), layers, memory: Arc::default() })
+        Ok(Self { kind, stem: (conv1, bn1), layers, memory: Arc::default(), precision: Precision::F32 })
     }
 
     /// The same on `device`.
@@ -74,7 +89,27 @@ impl ResNet {
             stem: (conv.to_device(device)?, norm.to_device(device)?),
             layers: self.layers.iter().map(layer).collect::<Result<_>>()?,
             memory: Arc::default(),
+            precision: self.precision,
         })
+    }
+
+    /// The same network, sharing its tensors, computed in `precision` where a GPU computes it.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The one place that decides what computes the network for these pictures.
+    ///
+    /// Our own operations give no gradient to the pictures, and the GPU's one computes in f32 or coarser.
+    fn way(&self, images: &Tensor) -> Way {
+        if images.track_op() {
+            return Way::Layers;
+        }
+        #[cfg(feature = "cudnn")]
+        if images.device().is_cuda() && images.dtype() == DType::F32 {
+            return Way::Gpu;
+        }
+        if composed::on(images.device()) { Way::Layers } else { Way::Cpu }
     }
 
     /// Which network this is.
@@ -95,10 +130,10 @@ impl ResNet {
                 let mut features = self.forward_domains(&[(images, statistics_updates)])?;
                 Ok(features.remove(0))
             }
-            Mode::Evaluation if is_plain(images) => {
-                Ok(self.network(vec![images.dim(0)?], mode)?.forward(images)?.0)
-            }
-            Mode::Evaluation => self.forward_by_layers(images, mode),
+            Mode::Evaluation => match self.way(images) {
+                Way::Cpu => Ok(self.network(vec![images.dim(0)?], mode)?.forward(images)?.0),
+                _ => self.forward_by_layers(images, mode),
+            },
         }
     }
 
@@ -110,22 +145,34 @@ impl ResNet {
     /// # Errors
     /// If the shapes do not fit.
     pub fn forward_domains(&self, domains: &[(&Tensor, u32)]) -> Result<Vec<Tensor>> {
-        if !domains.iter().all(|(images, _)| is_plain(images)) {
-            let one = |&(images, statistics_updates): &(&Tensor, u32)| {
-                self.forward_by_layers(images, Mode::Training { statistics_updates })
-            };
-            return domains.iter().map(one).collect();
-        }
         let batches: Vec<usize> = domains.iter().map(|(images, _)| images.dim(0)).collect::<Result<_>>()?;
         let images: Vec<&Tensor> = domains.iter().map(|(images, _)| *images).collect();
-        let training = Mode::Training { statistics_updates: 1 };
-        let (features, moments) =
-            self.network(batches.clone(), training)?.forward(&Tensor::cat(&images, 0)?)?;
-        for ((_, norm), moments) in self.units().iter().zip(&moments) {
-            for ((_, statistics_updates), moments) in domains.iter().zip(moments) {
-                norm.follow(moments, *statistics_updates)?;
-            }
-        }
+        let ways = images.iter().map(|images| self.way(images));
+        let features =
+            match ways.reduce(|first, other| if matches!(other, Way::Layers) { other } else { first }) {
+                Some(Way::Cpu) => {
+                    let training = Mode::Training { statistics_updates: 1 };
+                    let (features, moments) =
+                        self.network(batches.clone(), training)?.forward(&Tensor::cat(&images, 0)?)?;
+                    for ((_, norm), moments) in self.units().iter().zip(&moments) {
+                        for ((_, statistics_updates), moments) in domains.iter().zip(moments) {
+                            norm.follow(moments, *statistics_updates)?;
+                        }
+                    }
+                    features
+                }
+                #[cfg(feature = "cudnn")]
+                Some(Way::Gpu) => {
+                    let updates: Vec<u32> = domains.iter().map(|(_, updates)| *updates).collect();
+                    self.gpu_network(batches.clone())?.forward(&Tensor::cat(&images, 0)?, &updates)?
+                }
+                _ => {
+                    let one = |&(images, statistics_updates): &(&Tensor, u32)| {
+                        self.forward_by_layers(images, Mode::Training { statistics_updates })
+                    };
+                    return domains.iter().map(one).collect();
+                }
+            };
         let mut start = 0;
         let part = |batch: &usize| {
             let part = features.narrow(0, start, *batch);
@@ -140,10 +187,12 @@ impl ResNet {
     /// # Errors
     /// If the shape does not fit.
     pub fn feature(&self, images: &Tensor) -> Result<Tensor> {
-        if composed::on(images.device()) {
-            return Ok(self.forward_by_layers(images, Mode::Evaluation)?.detach());
+        match self.way(images) {
+            Way::Cpu => self.network(vec![images.dim(0)?], Mode::Evaluation)?.infer(images),
+            #[cfg(feature = "cudnn")]
+            Way::Gpu => self.gpu_network(vec![images.dim(0)?])?.infer(images),
+            Way::Layers => Ok(self.forward_by_layers(images, Mode::Evaluation)?.detach()),
         }
-        self.network(vec![images.dim(0)?], Mode::Evaluation)?.infer(images)
     }
 
     /// The same as [`ResNet::forward`], layer by layer in candle's graph: every activation stays, and the pictures
@@ -195,6 +244,22 @@ impl ResNet {
             parameters: parameters.collect(),
             memory: self.memory.clone(),
             channels: self.kind.channels(),
+        })
+    }
+
+    /// The network as one operation on a GPU.
+    #[cfg(feature = "cudnn")]
+    fn gpu_network(&self, domains: Vec<usize>) -> Result<cuda::op::Network> {
+        let units = self.units().into_iter().map(|(conv, norm)| cuda::op::UnitVars {
+            trained: [conv.weight.clone(), norm.weight.clone(), norm.bias.clone()],
+            running: [norm.running_mean.clone(), norm.running_var.clone()],
+        });
+        Ok(cuda::op::Network {
+            // Where the running statistics are wanted, the GPU reads them itself.
+            plan: self.plan(domains, Mode::Training { statistics_updates: 0 })?,
+            units: units.collect(),
+            channels: self.kind.channels(),
+            precision: self.precision,
         })
     }
 
@@ -267,11 +332,6 @@ impl ResNet {
         }
         all
     }
-}
-
-/// Whether pictures are where our own loops compute (the CPU), and need no gradient themselves.
-fn is_plain(images: &Tensor) -> bool {
-    !composed::on(images.device()) && !images.track_op()
 }
 
 /// The mean over height and width: `[batch, height, width, channels]` → `[batch, channels]`.

@@ -71,8 +71,7 @@ impl Conv2d {
 
 /// Convolves `input` `[batch, height, width, in]` with `kernel` `[out, height, width, in]`.
 ///
-/// On the CPU this is our own code, on a GPU cuDNN's (with the feature `cudnn`, in f32); elsewhere it is
-/// [`conv2d_composed`].
+/// On the CPU this is our own code, elsewhere [`conv2d_composed`].
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -88,10 +87,6 @@ impl Conv2d {
 /// If the shapes do not fit.
 pub fn conv2d(input: &Tensor, kernel: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     let shape = ConvShape::new(input.dims(), kernel.dims(), stride, padding)?;
-    #[cfg(feature = "cudnn")]
-    if input.device().is_cuda() && input.dtype() == DType::F32 {
-        return super::conv_cudnn::conv2d(&input.contiguous()?, &kernel.contiguous()?, shape);
-    }
     if composed::on(input.device()) {
         return conv2d_composed(input, kernel, stride, padding);
     }

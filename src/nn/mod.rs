@@ -7,8 +7,6 @@ mod batch_norm_composed;
 mod batch_norm_op;
 pub mod composed;
 pub mod conv;
-#[cfg(feature = "cudnn")]
-mod conv_cudnn;
 pub mod grad_reverse;
 pub mod init;
 pub mod linear;

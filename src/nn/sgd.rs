@@ -1,7 +1,12 @@
 //! Stochastic gradient descent with Nesterov momentum and weight decay, as `torch.optim.SGD` computes it.
 
+#[cfg(feature = "cudnn")]
+use candle_core::DType;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp3, Layout, Tensor, Var, bail};
+
+#[cfg(feature = "cudnn")]
+use crate::cuda;
 
 use super::composed;
 use super::parameters::{Group, Parameter, Role, in_file_layout};
@@ -43,26 +48,31 @@ impl GroupRates {
 /// The optimiser and its momentum.
 pub struct Sgd {
     slots: Vec<Slot>,
+    settings: SgdSettings,
 }
 
 struct Slot {
     parameter: Parameter,
     group: Group,
     momentum: Var,
-    settings: SgdSettings,
 }
 
 impl Slot {
     /// In one pass over the memory for the momentum, and one for the weight.
-    fn update(&self, gradient: &Tensor, rate: f64) -> candle_core::Result<()> {
-        let SgdSettings { momentum, nesterov, weight_decay } = self.settings;
+    fn update(&self, settings: SgdSettings, gradient: &Tensor, rate: f64) -> candle_core::Result<()> {
+        let SgdSettings { momentum, nesterov, weight_decay } = settings;
         let weight = &self.parameter.value;
         self.momentum.inplace_op3(gradient, weight, &UpdateVelocity { momentum, weight_decay })?;
         weight.inplace_op3(gradient, &self.momentum, &Descend { momentum, weight_decay, rate, nesterov })
     }
 
-    fn update_composed(&self, gradient: &Tensor, rate: f64) -> candle_core::Result<()> {
-        let SgdSettings { momentum, nesterov, weight_decay } = self.settings;
+    fn update_composed(
+        &self,
+        settings: SgdSettings,
+        gradient: &Tensor,
+        rate: f64,
+    ) -> candle_core::Result<()> {
+        let SgdSettings { momentum, nesterov, weight_decay } = settings;
         let weight = self.parameter.value.as_detached_tensor();
         let decayed = (gradient.detach() + (&weight * weight_decay)?)?;
         let velocity = ((self.momentum.as_detached_tensor() * momentum)? + &decayed)?;
@@ -84,10 +94,10 @@ impl Sgd {
         for parameter in parameters {
             if let Role::Trained(group) = parameter.role {
                 let momentum = Var::from_tensor(&parameter.value.zeros_like()?)?;
-                slots.push(Slot { parameter, group, momentum, settings });
+                slots.push(Slot { parameter, group, momentum });
             }
         }
-        Ok(Self { slots })
+        Ok(Self { slots, settings })
     }
 
     /// One step: `d = g + λw; v ← μv + d; w ← w - η(d + μv)`, or `w ← w - ηv` without Nesterov.
@@ -97,9 +107,19 @@ impl Sgd {
     /// # Errors
     /// If a gradient's shape does not fit.
     pub fn step(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
-        self.update_all(gradients, rates, |slot, gradient, rate| match composed::on(gradient.device()) {
-            true => slot.update_composed(gradient, rate),
-            false => slot.update(gradient, rate),
+        #[cfg(feature = "cudnn")]
+        if self
+            .slots
+            .iter()
+            .all(|slot| slot.momentum.device().is_cuda() && slot.momentum.dtype() == DType::F32)
+        {
+            return self.step_on_gpu(gradients, rates);
+        }
+        self.update_all(gradients, rates, |slot, settings, gradient, rate| {
+            match composed::on(gradient.device()) {
+                true => slot.update_composed(settings, gradient, rate),
+                false => slot.update(settings, gradient, rate),
+            }
         })
     }
 
@@ -111,15 +131,35 @@ impl Sgd {
         self.update_all(gradients, rates, Slot::update_composed)
     }
 
+    #[cfg(feature = "cudnn")]
+    fn step_on_gpu(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
+        let with_gradient = self.slots.iter().filter_map(|slot| {
+            let gradient = gradients.get(&slot.parameter.value)?;
+            Some(gradient.contiguous().map(|gradient| (slot, gradient)))
+        });
+        let with_gradient: Vec<(&Slot, Tensor)> = with_gradient.collect::<candle_core::Result<_>>()?;
+        let slots: Vec<cuda::sgd::Slot> = with_gradient
+            .iter()
+            .map(|(slot, gradient)| cuda::sgd::Slot {
+                weight: &slot.parameter.value,
+                velocity: &slot.momentum,
+                gradient,
+                rate: rates.of(slot.group),
+            })
+            .collect();
+        let SgdSettings { momentum, nesterov, weight_decay } = self.settings;
+        Ok(cuda::sgd::step(&slots, momentum, weight_decay, nesterov)?)
+    }
+
     fn update_all(
         &mut self,
         gradients: &GradStore,
         rates: &GroupRates,
-        update: impl Fn(&Slot, &Tensor, f64) -> candle_core::Result<()>,
+        update: impl Fn(&Slot, SgdSettings, &Tensor, f64) -> candle_core::Result<()>,
     ) -> Result<()> {
         for slot in &self.slots {
             if let Some(gradient) = gradients.get(&slot.parameter.value) {
-                update(slot, &gradient.contiguous()?, rates.of(slot.group))?;
+                update(slot, self.settings, &gradient.contiguous()?, rates.of(slot.group))?;
             }
         }
         Ok(())

@@ -147,11 +147,12 @@ impl Training {
     pub fn features(&self, domain: &Domain, count: usize) -> Result<Tensor> {
         let mut features = Vec::new();
         let mut left = count;
-        for batch in test_batches(domain.clone(), transform(self.config()), self.config().test_batch_size)? {
+        let (size, device) = (self.config().test_batch_size, self.model().device());
+        for batch in test_batches(domain.clone(), transform(self.config()), size, device)? {
             if left == 0 {
                 break;
             }
-            let images = batch?.images.to_device(self.model().device())?;
+            let images = batch?.images;
             let images = images.narrow(0, 0, images.dim(0)?.min(left))?;
             left -= images.dim(0)?;
             features.push(self.model().backbone.feature(&images)?);

@@ -58,10 +58,9 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let mut predictions = Vec::with_capacity(domain.pictures.len());
     let mut all_probabilities = Vec::with_capacity(domain.pictures.len());
-    for batch in test_batches(domain.clone(), transform.clone(), batch_size)? {
+    for batch in test_batches(domain.clone(), transform.clone(), batch_size, model.device())? {
         let batch = batch?;
-        let logits = model.predict(&batch.images.to_device(model.device())?)?.to_dtype(DType::F32)?;
-        let probabilities = softmax(&logits)?;
+        let probabilities = softmax(&model.predict(&batch.images)?.to_dtype(DType::F32)?)?;
         let answers = most_probable(&probabilities)?;
         all_probabilities.extend(probabilities.to_vec2::<f32>()?);
         let labels = batch.labels.to_vec1::<u32>()?;

@@ -20,22 +20,24 @@ pub enum Part {
     Optimiser,
 }
 
-/// Takes one step and gives every loss by its name, `total` among them; `done` is told of each part that is done.
+/// Takes one step and gives every loss by its name, `total` among them; `done` hears of each part once it is handed to the
+/// device.
 ///
 /// # Errors
-/// If a shape does not fit, or a loss is not finite; the weights are then as they were.
+/// If a shape does not fit, `done` fails, or a loss is not finite; the weights are then as they were.
 pub fn step(
-    method: &dyn Method,
     model: &Model,
+    method: &dyn Method,
     optimiser: &mut Sgd,
     input: &StepInput,
     rates: &GroupRates,
-    done: &mut dyn FnMut(Part) -> Result<()>,
+    mut done: impl FnMut(Part) -> Result<()>,
 ) -> Result<BTreeMap<String, f64>> {
     let mut losses = method.losses(model, input)?;
     done(Part::Forward)?;
     let gradients = method.gradients(model, input, rates, &mut losses)?;
     done(Part::Backward)?;
+    // Only now: to read a number is to wait for the GPU, which has the backward pass to do meanwhile.
     let values = finite_values(&losses, input.step)?;
     optimiser.step(&gradients, rates)?;
     done(Part::Optimiser)?;

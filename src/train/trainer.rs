@@ -148,33 +148,28 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, loaders: &mut Loaders) -> Result<StepReport> {
         let start = Instant::now();
         let config = self.config;
-        let step = self.progress.step;
-        let progress = step as f64 / config.steps as f64;
+        let number = self.progress.step;
+        let progress = number as f64 / config.steps as f64;
         let coefficient = reversal_coefficient(progress, config.reversal_gamma);
         let rate = config.learning_rate
             * inverse_decay(progress, config.learning_rate_gamma, config.learning_rate_power);
 
-        let device = self.model.device();
-        let source = loaders.source.next()?.to_device(device)?;
-        let target = match &mut loaders.target {
-            Some(loader) => Some(loader.next()?.to_device(device)?),
-            None => None,
-        };
+        let source = loaders.source.next()?;
+        let target = loaders.target.as_mut().map(BatchLoader::next).transpose()?;
         let input = StepInput {
             source_images: &source.images,
             source_labels: &source.labels,
             target_images: target.as_ref().map(|batch| &batch.images),
             reversal_coefficient: coefficient,
             seed: config.seed,
-            step,
+            step: number,
         };
         let rates = GroupRates {
             backbone: rate,
             head: rate * config.head_multiplier,
             discriminator: rate * config.discriminator_multiplier,
         };
-        let values =
-            train::step(self.method, self.model, &mut self.optimiser, &input, &rates, &mut |_part| Ok(()))?;
+        let values = train::step(self.model, self.method, &mut self.optimiser, &input, &rates, |_| Ok(()))?;
 
         self.progress.step += 1;
         self.progress.window.add(&values);
@@ -235,6 +230,7 @@ impl<'a> Trainer<'a> {
                 stream,
                 self.progress.step,
                 config.workers,
+                self.model.device(),
             )
         };
         let uses_target = config.method.uses_target();

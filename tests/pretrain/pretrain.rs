@@ -62,11 +62,19 @@ fn main() -> Result<()> {
     let model = Model::new(&spec, seed)?.to_device(&device.open()?)?;
     let mut optimiser = Sgd::new(model.parameters(), SGD)?;
     let pictures = pretraining::domain(Split::Train, seed);
-    let mut batches =
-        BatchLoader::new(pictures, Transform::mini(), BATCH_SIZE, seed, "pretraining", 0, WORKERS)?;
+    let mut batches = BatchLoader::new(
+        pictures,
+        Transform::mini(),
+        BATCH_SIZE,
+        seed,
+        "pretraining",
+        0,
+        WORKERS,
+        model.device(),
+    )?;
     let steps = batches.batches_per_epoch() * epochs;
     for step in 0..steps {
-        let batch = batches.next()?.to_device(model.device())?;
+        let batch = batches.next()?;
         let input = StepInput {
             source_images: &batch.images,
             source_labels: &batch.labels,
@@ -78,7 +86,7 @@ fn main() -> Result<()> {
         let progress = step as f64 / steps as f64;
         let rate = LEARNING_RATE * ((1.0 + (PI * progress).cos()) / 2.0);
         let rates = GroupRates { backbone: rate, head: rate, discriminator: rate };
-        let losses = train::step(&SourceOnly, &model, &mut optimiser, &input, &rates, &mut |_part| Ok(()))?;
+        let losses = train::step(&model, &SourceOnly, &mut optimiser, &input, &rates, |_| Ok(()))?;
         if (step + 1) % 100 == 0 {
             println!("{} of {steps} steps: loss {:.3}", step + 1, losses["total"]);
         }

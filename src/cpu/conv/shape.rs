@@ -6,7 +6,7 @@
 use candle_core::{Result, bail};
 
 /// The sizes of one 2-D convolution, NHWC, kernel `[out, height, width, in]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConvShape {
     /// Pictures.
     pub batch: usize,

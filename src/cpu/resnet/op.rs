@@ -1,21 +1,16 @@
 //! The whole backbone as one differentiable operation of candle: pictures in, features out.
-//!
-//! candle's operations take three tensors at most, and a ResNet has more. So a token goes from one [`ParameterOp`] to the
-//! next and then into the backbone: on the way back the backbone leaves all gradients in a shared place, and each
-//! [`ParameterOp`], whose turn comes after it, hands its own to candle.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 
-use candle_core::{
-    CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, Var, WithDType, bail,
-};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, Var, bail};
 
 use super::forward::{Forward, Pass, Tape};
 use super::plan::{Gradients, Plan, Tensors};
 use crate::cpu::batch_norm::Moments;
 use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, contiguous, unsupported, with_elements};
+use crate::device::left_gradients::LeftGradients;
 use crate::lock::lock;
 
 /// Memory for passes in either precision.
@@ -58,11 +53,8 @@ pub(crate) struct Network {
 impl Network {
     /// The features of `images` `[batch, height, width, 3]`, in candle's graph, and the moments of their batch norms.
     pub fn forward(self, images: &Tensor) -> Result<(Tensor, FoundMoments)> {
-        let left = Arc::new(Mutex::new(Vec::new()));
-        let mut token = Tensor::zeros(1, images.dtype(), images.device())?;
-        for (place, parameter) in self.parameters.iter().flatten().enumerate() {
-            token = token.apply_op2(parameter, ParameterOp { place, left: left.clone() })?;
-        }
+        let left = LeftGradients::default();
+        let token = left.token(self.parameters.iter().flatten(), images)?;
         let moments = Arc::default();
         let op = BackboneOp {
             network: self,
@@ -112,9 +104,6 @@ impl Network {
     }
 }
 
-/// Gradients in the order of the parameters, each until its parameter takes it.
-type LeftGradients = Arc<Mutex<Vec<Option<Tensor>>>>;
-
 struct BackboneOp {
     network: Network,
     tape: Mutex<Option<Box<dyn Any + Send>>>,
@@ -150,10 +139,10 @@ impl BackboneOp {
             gradients.into_iter().zip(&self.network.parameters)
         {
             for (gradient, parameter) in [kernel, scale, shift].into_iter().zip(parameters) {
-                left.push(Some(Tensor::from_vec(gradient, parameter.shape(), parameter.device())?));
+                left.push(Tensor::from_vec(gradient, parameter.shape(), parameter.device())?);
             }
         }
-        *lock(&self.gradients) = left;
+        self.gradients.leave(left);
         Ok(())
     }
 }
@@ -191,42 +180,5 @@ impl CustomOp2 for BackboneOp {
             other => return unsupported(self.name(), other),
         }
         Ok((None, Some(token.zeros_like()?)))
-    }
-}
-
-/// Passes the token on; on the way back, gives a parameter the gradient that the backbone left for it.
-struct ParameterOp {
-    place: usize,
-    left: LeftGradients,
-}
-
-impl CustomOp2 for ParameterOp {
-    fn name(&self) -> &'static str {
-        "backbone-parameter"
-    }
-
-    fn cpu_fwd(
-        &self,
-        token: &CpuStorage,
-        _: &Layout,
-        _parameter: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let storage = match token {
-            CpuStorage::F64(_) => f64::to_cpu_storage_owned(vec![0.0]),
-            _ => f32::to_cpu_storage_owned(vec![0.0]),
-        };
-        Ok((storage, Shape::from(1)))
-    }
-
-    fn bwd(
-        &self,
-        token: &Tensor,
-        _parameter: &Tensor,
-        _result: &Tensor,
-        _gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let gradient = lock(&self.left).get_mut(self.place).and_then(Option::take);
-        Ok((Some(token.zeros_like()?), gradient))
     }
 }

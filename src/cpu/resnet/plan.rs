@@ -46,6 +46,15 @@ pub(crate) struct Plan {
     pub domains: Vec<usize>,
 }
 
+impl Plan {
+    /// Every unit in the order of its number.
+    #[cfg(feature = "cudnn")]
+    pub fn units(&self) -> impl Iterator<Item = &Unit> {
+        let of_blocks = self.blocks.iter().flat_map(|block| block.units.iter().chain(&block.downsample));
+        std::iter::once(&self.stem).chain(of_blocks)
+    }
+}
+
 /// The tensors of a unit, as their elements: `[out, height, width, in]`, `[out]`, `[out]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Tensors<'a, T> {
