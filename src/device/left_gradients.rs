@@ -66,7 +66,7 @@ impl CustomOp2 for ParameterOp {
         use candle_core::backend::BackendDevice;
         let shape = Shape::from(1);
         // SAFETY: nobody reads a token's value.
-        let storage = unsafe { token.device.alloc_uninit(&shape, DType::F32)? };
+        let storage = unsafe { token.device.alloc_uninit(&shape, candle_core::DType::F32)? };
         Ok((storage, shape))
     }
 
