@@ -9,6 +9,9 @@ use rayon::prelude::*;
 use super::element::{Element, vectorised};
 use super::profile::{Kind, timed};
 
+/// The weight of a new batch in the running statistics, as in PyTorch.
+pub const MOMENTUM: f64 = 0.1;
+
 /// Added to the variance, as in PyTorch.
 pub const EPSILON: f64 = 1e-5;
 
