@@ -70,6 +70,7 @@ const ROW: Entry = Entry {
     look: Look { name: "Looks ahead", colour: [0x12, 0x34, 0x56] },
     with_toalign: Some(Look { name: "Looks ahead+ToAlign", colour: [0x65, 0x43, 0x21] }),
     published_as: &[],
+    published_cost: [None, None],
     target: TargetUse::Loss,
     head: HeadKind::Linear,
     discriminator: Some(DiscriminatorInput::Probabilities),
