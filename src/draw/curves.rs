@@ -95,13 +95,7 @@ impl Chart {
     /// The chart as SVG. Without a single point it says "no data yet".
     pub fn to_svg(&self) -> Result<String> {
         let legend = self.legend();
-        let height = HEIGHT + canvas::legend_height(&legend, self.size);
-        canvas::svg(self.size, height, |sheet| {
-            let (upper, _) = sheet.split_vertically(HEIGHT);
-            self.draw_axes_and_lines(&upper)?;
-            canvas::write_title(sheet, &self.title)?;
-            canvas::draw_legend(sheet, &legend, self.size, HEIGHT as i32)
-        })
+        canvas::chart(self.size, HEIGHT, &self.title, &legend, |sheet| self.draw_axes_and_lines(sheet))
     }
 
     /// Curves with the same label, such as several seeds of a method, share an entry.

@@ -85,19 +85,14 @@ impl GroupedBars {
             .iter()
             .map(|series| Entry { label: &series.label, colour: series.colour, marker: Marker::Square })
             .collect();
-        canvas::svg(self.size, HEIGHT + canvas::legend_height(&legend, self.size), |sheet| {
-            let (upper, _) = sheet.split_vertically(HEIGHT);
-            self.draw(&upper)?;
-            canvas::write_title(sheet, &self.title)?;
-            canvas::draw_legend(sheet, &legend, self.size, HEIGHT as i32)
-        })
+        canvas::chart(self.size, HEIGHT, &self.title, &legend, |sheet| self.draw_bars(sheet))
     }
 
     fn two_lines(&self) -> bool {
         self.size == Size::Narrow && self.groups.len() >= MANY
     }
 
-    fn draw(&self, sheet: &Sheet) -> Result<()> {
+    fn draw_bars(&self, sheet: &Sheet) -> Result<()> {
         let ends = self.series.iter().flat_map(|series| &series.values);
         let ends = ends.map(|(value, error)| value + error.unwrap_or(0.0));
         let plot = Axes {

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 
 use super::Size;
 use super::axes::Axes;
-use super::canvas::{Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title};
+use super::canvas::{Entry, chart, drawing_error, rgb};
 use super::style::{Colour, Marker, colour_of, display_name};
 use super::ticks::round_range;
 use super::{Figure, raster};
@@ -87,9 +87,7 @@ impl Figure for Scatter {
             .iter()
             .map(|group| Entry { label: &group.label, colour: group.colour, marker: Marker::Circle })
             .collect();
-        let height = HEIGHT + legend_height(&legend, self.size);
-        let svg = svg_of((self.size.width(), height), |sheet| {
-            let (upper, _) = sheet.split_vertically(HEIGHT);
+        let svg = chart(self.size, HEIGHT, &self.title, &legend, |sheet| {
             let (x, y) = (points().map(|point| point.0), points().map(|point| point.1));
             let plot = Axes {
                 titles: [&self.x_title, &self.y_title],
@@ -99,7 +97,7 @@ impl Figure for Scatter {
                 vertical_lines: true,
                 room: [20, 52, 62],
             }
-            .draw(&upper)?;
+            .draw(sheet)?;
             for Group { colour, dot, points, .. } in &self.groups {
                 for point in points {
                     let disc = match dot {
@@ -109,8 +107,7 @@ impl Figure for Scatter {
                     plot.draw(&disc).map_err(drawing_error)?;
                 }
             }
-            write_title(sheet, &self.title)?;
-            draw_legend(sheet, &legend, self.size, HEIGHT as i32)
+            Ok(())
         })?;
         raster::pixels(&svg)
     }
