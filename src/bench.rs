@@ -21,6 +21,7 @@ use crate::random::generator;
 use crate::setup::{make_method, make_model, open_task};
 use crate::train;
 use crate::train::progress::median;
+use crate::train::step::Part;
 
 /// Steps of one Office-Home task in the published setting.
 pub const OFFICE_HOME_STEPS: usize = 8000;
@@ -133,7 +134,7 @@ impl Bench {
         let whole = if device.is_cpu() { None } else { Some(measure(3 + steps, steps, false)?) };
         let device_peak_mb = memory::peak_mb(&device);
         let part = |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
-        let whole = whole.as_ref().unwrap_or(&times).iter().map(|times| times.whole());
+        let whole = whole.as_ref().unwrap_or(&times).iter().map(StepTimes::whole);
         let seconds_per_step = median(&whole.collect::<Vec<_>>());
         let domains = if config.method.uses_target() { 2 } else { 1 };
         let pictures = (domains * config.batch_size) as f64;
@@ -165,7 +166,6 @@ impl Bench {
     }
 
     /// One step; with `parts` the program waits for the device after each part, so that the times are theirs.
-    #[allow(clippy::too_many_arguments)]
     fn step(
         &self,
         model: &Model,
@@ -177,7 +177,7 @@ impl Bench {
     ) -> Result<StepTimes> {
         let start = Instant::now();
         let (source, target) = batches.next()?;
-        let mut times = vec![start.elapsed().as_secs_f64()];
+        let mut ends = vec![start.elapsed().as_secs_f64()];
         let input = StepInput {
             source_images: &source.images,
             source_labels: &source.labels,
@@ -188,15 +188,15 @@ impl Bench {
         };
         let rate = self.config.learning_rate;
         let rates = GroupRates { backbone: rate, head: 10.0 * rate, discriminator: 10.0 * rate };
-        train::step(model, method, optimiser, &input, &rates, |part| {
-            if parts || part == train::Part::Optimiser {
+        train::step(method, model, optimiser, &input, &rates, &mut |part| {
+            if parts || part == Part::Optimiser {
                 model.device().synchronize()?;
             }
-            times.push(start.elapsed().as_secs_f64());
+            ends.push(start.elapsed().as_secs_f64());
             Ok(())
         })?;
-        let [data, forward, backward, optimiser] = times[..] else {
-            return Err(complain("the times of four parts of a step", times.len().to_string()).into());
+        let [data, forward, backward, optimiser] = ends[..] else {
+            return Err(complain("a step of three parts", (ends.len() - 1).to_string()).into());
         };
         Ok(StepTimes {
             data,
@@ -224,6 +224,19 @@ impl Bench {
     }
 }
 
+struct StepTimes {
+    data: f64,
+    forward: f64,
+    backward: f64,
+    optimiser: f64,
+}
+
+impl StepTimes {
+    fn whole(&self) -> f64 {
+        self.data + self.forward + self.backward + self.optimiser
+    }
+}
+
 fn restart_profile(on: bool) {
     profile::restart(on);
     #[cfg(feature = "cudnn")]
@@ -238,19 +251,6 @@ fn profile_seconds(device: &Device) -> Result<Vec<(&'static str, f64)>> {
     }
     let _ = device;
     Ok(profile::seconds())
-}
-
-struct StepTimes {
-    data: f64,
-    forward: f64,
-    backward: f64,
-    optimiser: f64,
-}
-
-impl StepTimes {
-    fn whole(&self) -> f64 {
-        self.data + self.forward + self.backward + self.optimiser
-    }
 }
 
 /// Where the batches come from.

@@ -15,7 +15,7 @@ pub mod device;
 // The CPU's own loops.
 pub mod cpu;
 
-// The kernels of an NVIDIA GPU.
+// The same network on an NVIDIA GPU.
 #[cfg(feature = "cudnn")]
 mod cuda;
 

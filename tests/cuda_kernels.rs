@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use candle_core::{DType, Device, Tensor, Var};
 use common::values;
 use toalign::nn::batch_norm::{BatchNorm, Mode, Then};
+use toalign::nn::conv::conv2d_composed;
 use toalign::nn::max_pool::max_pool_composed;
 
 #[repr(C)]
@@ -101,7 +102,7 @@ struct Norm {
 
 const NONE: Norm = Norm { moments: std::ptr::null(), scale: std::ptr::null(), shift: std::ptr::null() };
 const BLOCK: Dim3 = Dim3(16, 16, 1);
-const COLUMNS: Dim3 = Dim3(32, 8, 1);
+const COLUMNS: Dim3 = Dim3(32, 32, 1);
 
 /// Two domains of 3 and 2 pictures of 5×7 pixels, 72 channels: no size is a multiple of a block's.
 const PICTURES: [usize; 2] = [3, 2];
@@ -465,6 +466,51 @@ fn every_second_pixel_is_read_and_added_to() {
         channels
     );
     assert_close("added", &sum, &numbers(&expected), 1e-7);
+}
+
+#[test]
+fn a_turned_kernel_gives_the_gradient_of_the_input() {
+    let Some(kernels) = kernels("a_turned_kernel_gives_the_gradient_of_the_input", false) else { return };
+    let (output, size, input) = (6usize, 3usize, 5usize);
+    let kernel = values(10, "kernel", output * size * size * input, -1.0, 1.0);
+    let mut turned = vec![f32::NAN; kernel.len()];
+    let (grid, block) = blocks(kernel.len());
+    let sizes = [output, size, input].map(|size| size as c_int);
+    launch!(kernels, "turn", grid, block, kernel.as_ptr(), turned.as_mut_ptr(), sizes[0], sizes[1], sizes[2]);
+    let x = var(&values(10, "x", 2 * 4 * 6 * input, -1.0, 1.0), &[2, 4, 6, input]);
+    let kernel = var(&kernel, &[output, size, size, input]);
+    let y = conv2d_composed(&x, &kernel, 1, 1).unwrap();
+    let of_y = var(&values(10, "of y", y.elem_count(), -1.0, 1.0), y.dims());
+    let gradients = (&y * of_y.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+    let turned = var(&turned, &[input, size, size, output]);
+    let found: Vec<f32> =
+        numbers(&conv2d_composed(&of_y, &turned, 1, 1).unwrap()).iter().map(|&x| x as f32).collect();
+    assert_close("gradient of the input", &found, &numbers(gradients.get(&x).unwrap()), 1e-6);
+}
+
+#[test]
+fn maps_are_turned_over_and_added() {
+    let Some(kernels) = kernels("maps_are_turned_over_and_added", false) else { return };
+    let (count, rows, columns) = (2usize, 35usize, 70usize);
+    let x = values(11, "x", count * rows * columns, -1.0, 1.0);
+    let expected = var(&x, &[count, rows, columns]).transpose(1, 2).unwrap().contiguous().unwrap();
+    let mut y = vec![f32::NAN; x.len()];
+    for (add, times) in [(0, 1.0), (1, 2.0)] {
+        let (grid, block) = (Dim3(3, 2, count as u32), Dim3(32, 8, 1));
+        let sizes = [rows as c_int, columns as c_int];
+        launch!(
+            kernels,
+            "transpose",
+            grid,
+            block,
+            x.as_ptr(),
+            y.as_mut_ptr(),
+            sizes[0],
+            sizes[1],
+            add as c_int
+        );
+        assert_close("turned over", &y, &numbers(&(&expected * times).unwrap()), 1e-7);
+    }
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub struct Bench {
     /// The task whose pictures are read.
     #[arg(long, default_value = "Ar-Cl")]
     task: String,
+    /// Threads per domain that get pictures ready, with --data.
+    #[arg(long, default_value_t = 2, requires = "data")]
+    workers: usize,
     /// Measure only how fast the pictures in this folder and below get ready for a published step, without a network.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["data", "profile"])]
     pictures: Option<PathBuf>,
@@ -97,6 +100,7 @@ impl Bench {
             },
             data: self.data.clone().unwrap_or(DataSource::Mini),
             task: self.task,
+            workers: self.workers,
             device: self.device,
             precision: self.precision,
             ..preset

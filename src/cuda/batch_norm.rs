@@ -30,12 +30,12 @@ impl Tensors {
     }
 }
 
-/// Blocks in flight that keep the memory busy: some eight on each of the 132 multiprocessors of a Hopper, twice over.
-const BLOCKS: usize = 2112;
+/// Blocks in flight that keep the memory busy: some eight on each of the 132 multiprocessors of a Hopper.
+const BLOCKS: usize = 1056;
 /// Threads of a block: four channels each, below each other by pixels.
 const BLOCK: (u32, u32, u32) = (16, 16, 1);
 /// Blocks of the kernels that add up slices.
-const COLUMNS: (u32, u32, u32) = (32, 8, 1);
+const COLUMNS: (u32, u32, u32) = (32, 32, 1);
 
 impl Extent {
     /// The map of so many pixels per picture.

@@ -138,8 +138,8 @@ extern "C" __global__ void moments_of_slices(const Element *x, float *slices, in
 }
 
 #define COLUMNS 32
-#define ROWS 8
-// The sum of one number over all slices, in f64; rows share the work. Block: (32, 8); grid: (channels / 32).
+#define ROWS 32
+// The sum of one number over all slices, in f64; rows share the work. Block: (32, 32); grid: (channels / 32).
 __device__ inline double slice_sum(const float *slices, int count, size_t distance, bool inside) {
     __shared__ double all[ROWS][COLUMNS];
     double sum = 0;
@@ -386,6 +386,34 @@ extern "C" __global__ void add_to_every_second(const Element *y, Element *x, int
     Four sum = load(at), added = load(y + number * 4);
     for (int i = 0; i < 4; i++) sum.v[i] += added.v[i];
     store(at, sum);
+}
+
+// A kernel [output, size, size, input] turned by half a circle, [input, size, size, output]: the gradient of a convolution's
+// input is a convolution of the output's gradient with it, where the stride is 1.
+extern "C" __global__ void turn(const Element *kernel, Element *turned, int output, int size, int input) {
+    size_t number = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    int places = size * size;
+    if (number >= (size_t)output * places * input) return;
+    int out = (int)(number % output), place = (int)(number / output % places), in = (int)(number / output / places);
+    turned[number] = kernel[((size_t)out * places + places - 1 - place) * input + in];
+}
+
+// [count, rows, columns] to [count, columns, rows], in the place of what is there or added to it. Block: (32, 8); grid:
+// (columns / 32, rows / 32, count).
+extern "C" __global__ void transpose(const Element *from, Element *to, int rows, int columns, int add) {
+    __shared__ Element tile[32][33]; // one more, so that a column lies in 32 banks
+    size_t start = (size_t)blockIdx.z * rows * columns;
+    int column = blockIdx.x * 32 + threadIdx.x, row = blockIdx.y * 32 + threadIdx.x;
+    for (int i = threadIdx.y; i < 32; i += 8)
+        if (blockIdx.y * 32 + i < rows && column < columns)
+            tile[i][threadIdx.x] = from[start + (size_t)(blockIdx.y * 32 + i) * columns + column];
+    __syncthreads();
+    for (int i = threadIdx.y; i < 32; i += 8)
+        if (blockIdx.x * 32 + i < columns && row < rows) {
+            Element *at = to + start + (size_t)(blockIdx.x * 32 + i) * rows + row;
+            Element value = tile[threadIdx.x][i];
+            *at = add ? narrowed(widened(*at) + widened(value)) : value;
+        }
 }
 
 // The mean over the pixels of each picture, in f32: [batch, pixels, channels] to [batch, channels].

@@ -46,10 +46,20 @@ impl Network {
         for (kept, updates) in kept.0.iter_mut().zip(updates) {
             *kept = (1.0 - MOMENTUM).powi(*updates as i32);
         }
+        let images = images.contiguous()?;
+        let gpu = self.gpu(&images)?;
+        let mut prepared = self.prepare(&gpu, address(&gpu, &images)?, images.elem_count())?;
+        let pass = self.pass(&gpu, &prepared, Statistics::OfTheBatch(kept));
+        let (feature, tape) = pass.forward(prepared.images, images.dims(), true)?;
+        if gpu.precision != Precision::Bf16 {
+            prepared.images = 0; // f32 pictures are at hand on the way back
+        }
+        // The GPU is busy from here on: candle's graph is built meanwhile.
         let gradients = LeftGradients::default();
-        let token = gradients.token(self.units.iter().flat_map(|unit| &unit.trained), images)?;
-        let op = BackboneOp { network: self, kept, kept_for_backward: Mutex::new(None), gradients };
-        images.contiguous()?.apply_op2(&token, op)
+        let token = gradients.token(self.units.iter().flat_map(|unit| &unit.trained), &images)?;
+        let tape = tape.map(|tape| (tape, prepared));
+        let (feature, tape) = (Mutex::new(Some(feature)), Mutex::new(tape));
+        images.apply_op2(&token, BackboneOp { network: self, kept, feature, tape, gradients })
     }
 
     /// The features by the running statistics, without a graph.
@@ -117,10 +127,6 @@ pub(super) fn address(gpu: &Gpu, tensor: &Tensor) -> Result<Address> {
     let Storage::Cuda(storage) = &*storage else {
         bail!("backbone on the GPU: expected a tensor on the GPU, found one on the CPU");
     };
-    storage_address(gpu, storage, layout)
-}
-
-fn storage_address(gpu: &Gpu, storage: &CudaStorage, layout: &Layout) -> Result<Address> {
     if storage.dtype() != DType::F32 || !layout.is_contiguous() {
         bail!(
             "backbone on the GPU: expected contiguous f32, found {:?} with strides {:?}",
@@ -132,7 +138,7 @@ fn storage_address(gpu: &Gpu, storage: &CudaStorage, layout: &Layout) -> Result<
     Ok(gpu.at(storage.as_cuda_slice::<f32>()?) + bytes as Address)
 }
 
-fn tensor(gpu: &Gpu, memory: CudaSlice<f32>, shape: impl Into<Shape>) -> Tensor {
+pub(super) fn tensor(gpu: &Gpu, memory: CudaSlice<f32>, shape: impl Into<Shape>) -> Tensor {
     let storage = CudaStorage::wrap_cuda_slice(memory, gpu.device.clone());
     Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)
 }
@@ -140,7 +146,9 @@ fn tensor(gpu: &Gpu, memory: CudaSlice<f32>, shape: impl Into<Shape>) -> Tensor 
 struct BackboneOp {
     network: Network,
     kept: Kept,
-    kept_for_backward: Mutex<Option<(Tape, Prepared)>>,
+    /// What the pass found before the operation enters the graph.
+    feature: Mutex<Option<CudaSlice<f32>>>,
+    tape: Mutex<Option<(Tape, Prepared)>>,
     gradients: LeftGradients,
 }
 
@@ -160,17 +168,11 @@ impl CustomOp2 for BackboneOp {
         _token: &CudaStorage,
         _: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        let gpu = Gpu::new(&images.device, self.network.precision)?;
-        let count = layout.shape().elem_count();
-        let mut prepared = self.network.prepare(&gpu, storage_address(&gpu, images, layout)?, count)?;
-        let pass = self.network.pass(&gpu, &prepared, Statistics::OfTheBatch(self.kept));
-        let (feature, tape) = pass.forward(prepared.images, layout.dims(), true)?;
-        if gpu.precision != Precision::Bf16 {
-            prepared.images = 0; // f32 pictures are at hand on the way back
-        }
-        *lock(&self.kept_for_backward) = tape.map(|tape| (tape, prepared));
+        let Some(feature) = lock(&self.feature).take() else {
+            bail!("{}: expected one forward pass, found a second one", self.name());
+        };
         let shape = Shape::from((layout.dims()[0], self.network.channels));
-        Ok((CudaStorage::wrap_cuda_slice(feature, gpu.device.clone()), shape))
+        Ok((CudaStorage::wrap_cuda_slice(feature, images.device.clone()), shape))
     }
 
     fn bwd(
@@ -180,7 +182,7 @@ impl CustomOp2 for BackboneOp {
         _feature: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let Some((tape, prepared)) = lock(&self.kept_for_backward).take() else {
+        let Some((tape, prepared)) = lock(&self.tape).take() else {
             bail!(
                 "backbone: expected one backward pass for each forward pass, found a second one; what it needs is \
                  given back after the first. Call forward again, or ResNet::forward_by_layers, which keeps everything"

@@ -11,6 +11,8 @@ use crate::cpu::conv::kernel_gradient::backward_kernel;
 use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::conv::tiles::{self, as_it_is};
 use crate::cpu::element::{Element, contiguous, unsupported, with_elements, written};
+#[cfg(feature = "cudnn")]
+use crate::cuda;
 use crate::random::Generator;
 
 /// A convolution without bias, as ResNets use it: batch norm follows and has one.
@@ -71,7 +73,8 @@ impl Conv2d {
 
 /// Convolves `input` `[batch, height, width, in]` with `kernel` `[out, height, width, in]`.
 ///
-/// On the CPU this is our own code, elsewhere [`conv2d_composed`].
+/// On the CPU this is our own code, on a GPU cuDNN and cuBLAS (with the feature `cudnn`, in f32), elsewhere
+/// [`conv2d_composed`].
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -87,6 +90,17 @@ impl Conv2d {
 /// If the shapes do not fit.
 pub fn conv2d(input: &Tensor, kernel: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     let shape = ConvShape::new(input.dims(), kernel.dims(), stride, padding)?;
+    #[cfg(feature = "cudnn")]
+    if input.device().is_cuda() && input.dtype() == DType::F32 {
+        let (x, w) = (input.detach().contiguous()?, kernel.detach().contiguous()?);
+        let value = cuda::layer::forward(&x, &w, &shape)?;
+        return composed::with_gradient("convolution", &[input, kernel], value, move |_, of_output| {
+            Ok(vec![
+                cuda::layer::of_input(&w, of_output, &shape)?,
+                cuda::layer::of_kernel(&x, of_output, &shape)?,
+            ])
+        });
+    }
     if composed::on(input.device()) {
         return conv2d_composed(input, kernel, stride, padding);
     }

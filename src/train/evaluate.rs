@@ -60,7 +60,8 @@ pub fn evaluate(
     let mut all_probabilities = Vec::with_capacity(domain.pictures.len());
     for batch in test_batches(domain.clone(), transform.clone(), batch_size, model.device())? {
         let batch = batch?;
-        let probabilities = softmax(&model.predict(&batch.images)?.to_dtype(DType::F32)?)?;
+        let logits = model.predict(&batch.images)?.to_dtype(DType::F32)?;
+        let probabilities = softmax(&logits)?;
         let answers = most_probable(&probabilities)?;
         all_probabilities.extend(probabilities.to_vec2::<f32>()?);
         let labels = batch.labels.to_vec1::<u32>()?;

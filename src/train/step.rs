@@ -20,18 +20,17 @@ pub enum Part {
     Optimiser,
 }
 
-/// Takes one step and gives every loss by its name, `total` among them; `done` hears of each part once it is handed to the
-/// device.
+/// Takes one step and gives every loss by its name, `total` among them; `done` is told of each part that is done.
 ///
 /// # Errors
-/// If a shape does not fit, `done` fails, or a loss is not finite; the weights are then as they were.
+/// If a shape does not fit, or a loss is not finite; the weights are then as they were.
 pub fn step(
-    model: &Model,
     method: &dyn Method,
+    model: &Model,
     optimiser: &mut Sgd,
     input: &StepInput,
     rates: &GroupRates,
-    mut done: impl FnMut(Part) -> Result<()>,
+    done: &mut dyn FnMut(Part) -> Result<()>,
 ) -> Result<BTreeMap<String, f64>> {
     let mut losses = method.losses(model, input)?;
     done(Part::Forward)?;

@@ -148,8 +148,8 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, loaders: &mut Loaders) -> Result<StepReport> {
         let start = Instant::now();
         let config = self.config;
-        let number = self.progress.step;
-        let progress = number as f64 / config.steps as f64;
+        let step = self.progress.step;
+        let progress = step as f64 / config.steps as f64;
         let coefficient = reversal_coefficient(progress, config.reversal_gamma);
         let rate = config.learning_rate
             * inverse_decay(progress, config.learning_rate_gamma, config.learning_rate_power);
@@ -162,14 +162,15 @@ impl<'a> Trainer<'a> {
             target_images: target.as_ref().map(|batch| &batch.images),
             reversal_coefficient: coefficient,
             seed: config.seed,
-            step: number,
+            step,
         };
         let rates = GroupRates {
             backbone: rate,
             head: rate * config.head_multiplier,
             discriminator: rate * config.discriminator_multiplier,
         };
-        let values = train::step(self.model, self.method, &mut self.optimiser, &input, &rates, |_| Ok(()))?;
+        let values =
+            train::step(self.method, self.model, &mut self.optimiser, &input, &rates, &mut |_part| Ok(()))?;
 
         self.progress.step += 1;
         self.progress.window.add(&values);

@@ -75,6 +75,8 @@ extern "C" int launch_kernel(const char *wanted, Dim3 grid, Dim3 block, void **a
     KERNEL(unpool)
     KERNEL(every_second)
     KERNEL(add_to_every_second)
+    KERNEL(turn)
+    KERNEL(transpose)
     KERNEL(average)
     KERNEL(spread)
     KERNEL(to_elements)

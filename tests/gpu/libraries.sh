@@ -4,8 +4,8 @@
 #   libraries.sh [FOLDER …]         a table; exit code 1 if one is missing
 #   libraries.sh --path [FOLDER …]  only what LD_LIBRARY_PATH should be
 #
-# Looked through: FOLDER and the folders below it, LD_LIBRARY_PATH, the system's own, /usr/local/cuda*, and the nvidia folders
-# beside PyTorch.
+# Looked through: FOLDER and the folders below it, the nvidia folders beside PyTorch (so that both are measured with the same
+# libraries), LD_LIBRARY_PATH, the system's own folders, and /usr/local/cuda*.
 set -euo pipefail
 only_path=no
 if [ "${1:-}" = --path ]; then
@@ -18,13 +18,13 @@ versions=("driver R580 or newer" "CUDA 13" "CUDA 13" "CUDA 13" "CUDA 12 or 13" "
 
 folders=()
 for folder in "$@"; do folders+=("$folder" "$folder"/*/lib "$folder"/*/lib64); done
-IFS=: read -ra given <<<"${LD_LIBRARY_PATH:-}"
-folders+=("${given[@]}" /usr/local/nvidia/lib64 /usr/lib/x86_64-linux-gnu /usr/lib64 /usr/lib)
-folders+=(/usr/local/cuda*/lib64 /usr/local/cuda*/targets/x86_64-linux/lib)
 # Not by importing torch, which takes seconds.
 for site in $(python3 -c 'import sys; print(*(p for p in sys.path if p.endswith("-packages")))' 2>/dev/null || true); do
     folders+=("$site"/nvidia/*/lib)
 done
+IFS=: read -ra given <<<"${LD_LIBRARY_PATH:-}"
+folders+=("${given[@]}" /usr/local/nvidia/lib64 /usr/lib/x86_64-linux-gnu /usr/lib64 /usr/lib)
+folders+=(/usr/local/cuda*/lib64 /usr/local/cuda*/targets/x86_64-linux/lib)
 folders+=("$here/driver") # the stand-in, where there is no driver
 
 missing=0

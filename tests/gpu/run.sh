@@ -7,7 +7,7 @@
 set -uo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 results="${1:-$here/results}"
-parts="${PARTS:-machine tests bench peer profile pictures}"
+parts="${PARTS:-machine tests curves bench peer profile pictures}"
 mkdir -p "$results"
 started=$SECONDS
 LD_LIBRARY_PATH="$("$here/libraries.sh" --path)"
@@ -29,6 +29,15 @@ if wants machine; then
 fi
 if wants tests; then
     limited 150 "$here/cuda-tests" --nocapture --test-threads 1 2>&1 | tee "$results/tests.txt" | grep -vE '^$' | tail -40
+fi
+if wants curves; then
+    # The same small run on both, ended early: chance takes them apart from the third step on, the losses stay beside each other.
+    for device in cpu cuda; do
+        limited 60 "$here/toalign" train --preset mini --method hda --toalign --steps 200 --test-every 200 --log-every 10 \
+            --device $device --out "$results/curves-$device" 2>&1 | tail -1
+        mv "$results/curves-$device"/*/*/*/*/metrics.jsonl "$results/curves-$device.jsonl"
+        rm -r "$results/curves-$device"
+    done
 fi
 if wants bench; then
     for precision in f32 tf32 bf16; do
@@ -63,7 +72,7 @@ if wants pictures; then
     rm -r "$pictures/all"
     for precision in f32 tf32; do
         limited 60 "$here/toalign" bench --device cuda --batch 36 --method hda --precision $precision --steps 100 --json \
-            --data "folder:$pictures" --task Art-Clipart
+            --data "folder:$pictures" --task Art-Clipart --workers 7
     done 2>&1 | tee "$results/pictures.jsonl"
     rm -rf "$pictures"
 fi

@@ -44,6 +44,13 @@ def main():
         if (method, precision) == ("dannp+toalign", "f32"):
             against = f", published {1e3 * PUBLISHED_SECONDS:.0f} ms and {PUBLISHED_MB} MB"
         print(f"{method}, {precision}: {1e3 * line['seconds_per_step']:.1f} ms, {line['device_peak_mb']:.0f} MB{against}")
+    curves = [[line["losses"] for line in lines(folder / f"curves-{device}.jsonl") if "losses" in line]
+              for device in ("cpu", "cuda")]
+    for name in ("classification", "alignment", "heuristic", "total"):
+        if all(curves):
+            cpu, gpu = ([losses[name] for losses in curve] for curve in curves)
+            apart = sum(abs(a - b) for a, b in zip(cpu, gpu)) / sum(map(abs, cpu))
+            print(f"a small run on GPU and CPU, loss {name}: {100 * apart:.1f} % apart on average over {len(cpu)} windows")
     for line in lines(folder / "pictures.jsonl"):
         alone = ours.get((line["method"], line["precision"]))
         if alone:

@@ -86,7 +86,7 @@ fn main() -> Result<()> {
         let progress = step as f64 / steps as f64;
         let rate = LEARNING_RATE * ((1.0 + (PI * progress).cos()) / 2.0);
         let rates = GroupRates { backbone: rate, head: rate, discriminator: rate };
-        let losses = train::step(&model, &SourceOnly, &mut optimiser, &input, &rates, |_| Ok(()))?;
+        let losses = train::step(&SourceOnly, &model, &mut optimiser, &input, &rates, &mut |_part| Ok(()))?;
         if (step + 1) % 100 == 0 {
             println!("{} of {steps} steps: loss {:.3}", step + 1, losses["total"]);
         }
