@@ -39,7 +39,7 @@ pub struct RunConfig {
     /// What is trained.
     #[arg(long, help_heading = "What to train")]
     pub method: Baseline,
-    /// Align the task-oriented part of the source feature (ToAlign, equations 3 and 4); for dann, dannp and hda.
+    /// Align the task-oriented part of the source feature (ToAlign, equations 3 and 4), for methods that align with a discriminator.
     #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub toalign: bool,
     /// Weigh samples by exp(-entropy) in the alignment loss [default: true, except for dann: false (published)].

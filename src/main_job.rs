@@ -177,13 +177,24 @@ fn spread(domain: &Domain, count: usize) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::made_up::run;
+    use crate::train::record::{Finish, Record};
 
     #[test]
     fn the_findings_state_differences_of_last_accuracies() {
         let accuracies =
             [("source-only", 57.5), ("target-bn-only", 56.25), ("dannp", 71.5), ("dannp+toalign", 71.25)];
-        let runs = accuracies.map(|(method, last)| run("Cl-Rw", method, 1, last)).to_vec();
+        let run = |(method, last): (&str, f64)| {
+            let finish = Finish {
+                step: 9,
+                last_target_accuracy: last,
+                best_target_accuracy: last,
+                best_step: 9,
+                seconds_per_step: 0.1,
+            };
+            let records = vec![Record::Finish(finish)];
+            StudyRun { task: "Cl-Rw".into(), method: method.into(), seed: 1, records }
+        };
+        let runs = accuracies.map(run).to_vec();
         let found = findings(&Study { runs });
         assert_eq!(found.len(), 3);
         assert!(found[0].contains("57.5 %") && found[0].contains("56.2 %"), "{}", found[0]);

@@ -548,7 +548,7 @@ fn bf16_rounds_as_candle_does() {
     let Some(kernels) = kernels("bf16_rounds_as_candle_does", true) else { return };
     let mut x = values(8, "x", 1000, -3.0, 3.0);
     // Ties in both directions, the largest and smallest numbers.
-    x.extend([1.00390625, 1.01171875, -1.00390625, f32::MAX, f32::MIN_POSITIVE, 1e-40, 0.0, -0.0]);
+    x.extend([257.0 / 256.0, 259.0 / 256.0, -257.0 / 256.0, f32::MAX, f32::MIN_POSITIVE, 1e-40, 0.0, -0.0]);
     x.extend([f32::INFINITY, f32::NEG_INFINITY]);
     let (mut rounded, mut back) = (vec![0u16; x.len()], vec![0f32; x.len()]);
     let (grid, block) = (Dim3(2, 1, 1), Dim3(64, 1, 1));

@@ -1,6 +1,10 @@
 //! Every method on a toy task, and what ToAlign promises, in numbers.
 
+#[path = "common/close.rs"]
+mod close;
+
 use candle_core::{DType, Device, Tensor, Var};
+use close::{assert_close, numbers};
 use rand::Rng;
 use toalign::method::alignment::Alignment;
 use toalign::method::dannp::Dannp;
@@ -21,17 +25,6 @@ fn random(name: &str, dims: &[usize]) -> Tensor {
     let count = dims.iter().product();
     let values: Vec<f64> = (0..count).map(|_| generator.random_range(-1.0..1.0)).collect();
     Tensor::from_vec(values, dims, &Device::Cpu).unwrap()
-}
-
-fn numbers(tensor: &Tensor) -> Vec<f64> {
-    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-}
-
-fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() <= tolerance, "expected {expected}, found {found}");
-    }
 }
 
 /// Every row of the table, with and without ToAlign and entropy conditioning where it has them.

@@ -1,7 +1,7 @@
 //! A method of one's own: after one `impl` and one row it is trained, swept, reported and coloured.
 
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 use toalign::Result;
 use toalign::config::{Checked, RunConfig, Weights};
 use toalign::data::batches::test_batches;
@@ -70,6 +70,7 @@ const ROW: Entry = Entry {
     look: Look { name: "Looks ahead", colour: [0x12, 0x34, 0x56] },
     with_toalign: Some(Look { name: "Looks ahead+ToAlign", colour: [0x65, 0x43, 0x21] }),
     published_as: &[],
+    published_cost: [None, None],
     target: TargetUse::Loss,
     head: HeadKind::Linear,
     discriminator: Some(DiscriminatorInput::Probabilities),
@@ -157,7 +158,7 @@ fn two_equal_gradients_add_up(config: &Checked) {
     let task = toalign::setup::open_task(config).unwrap();
     let transform = toalign::config::transform(config);
     let batch =
-        |domain| test_batches(domain, transform.clone(), 4, &Device::Cpu).unwrap().next().unwrap().unwrap();
+        |domain| test_batches(domain, transform.clone(), 4, model.device()).unwrap().next().unwrap().unwrap();
     let (source, target) = (batch(task.source.clone()), batch(task.target.clone()));
     let input = StepInput {
         source_images: &source.images,
@@ -172,8 +173,9 @@ fn two_equal_gradients_add_up(config: &Checked) {
     let weight = model.head.classifier.weight.clone();
     let numbers = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let before = numbers(&weight);
+    // A loss of its own: the backbone gives back what one backward pass needs after that pass.
+    let alone = method.losses(&model, &input).unwrap().total.backward().unwrap();
     let mut losses = method.losses(&model, &input).unwrap();
-    let alone = losses.total.backward().unwrap();
     let both = method.gradients(&model, &input, &rates, &mut losses).unwrap();
     let twice: Vec<f32> = numbers(alone.get(&weight).unwrap()).iter().map(|g| 2.0 * g).collect();
     assert_eq!(numbers(both.get(&weight).unwrap()), twice);

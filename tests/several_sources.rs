@@ -1,5 +1,7 @@
 //! Several sources at once: the loss, the balanced batches, and a run from the command line.
 
+#[path = "common/close.rs"]
+mod close;
 #[path = "common/toy.rs"]
 mod toy;
 
@@ -8,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor, Var};
+use close::{assert_close, numbers};
 use image::RgbImage;
 use toalign::Result;
 use toalign::config::{Preset, RunConfig};
@@ -29,17 +32,6 @@ use toy::{complaint, toalign};
 fn wave(dims: &[usize], start: f64) -> Tensor {
     let values: Vec<f64> = (0..dims.iter().product()).map(|i| (start + i as f64).sin()).collect();
     Tensor::from_vec(values, dims, &Device::Cpu).unwrap()
-}
-
-fn numbers(tensor: &Tensor) -> Vec<f64> {
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
-}
-
-fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() <= tolerance, "expected {expected}, found {found}");
-    }
 }
 
 /// A model of three classes without dropout whose discriminator has the values of the script below.

@@ -35,8 +35,8 @@ pub struct Sweep {
     /// Tasks such as `Ar-Cl`, separated by commas, or `all`.
     #[arg(long, value_delimiter = ',', default_value = "all")]
     tasks: Vec<String>,
-    /// Methods such as `hda+toalign`, separated by commas.
-    #[arg(long, value_delimiter = ',', default_values = METHODS)]
+    /// Methods such as `hda+toalign`, separated by commas [default: the six of the main job].
+    #[arg(long, value_delimiter = ',', default_values = METHODS, hide_default_value = true)]
     methods: Vec<String>,
     /// Seeds, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]

@@ -9,6 +9,9 @@ use rayon::prelude::*;
 use super::element::{Element, vectorised};
 use super::profile::{Kind, timed};
 
+/// The weight of a new batch in the running statistics, as in PyTorch.
+pub const MOMENTUM: f64 = 0.1;
+
 /// Added to the variance, as in PyTorch.
 pub const EPSILON: f64 = 1e-5;
 
@@ -301,13 +304,13 @@ mod tests {
         let sums = GradientSums::close(&x, &normalisation, Open::WhereActive, &mut gradient);
         assert_eq!(gradient, open);
         backward(&x, &normalisation, &sums, true, &mut gradient, None);
-        for c in 0..channels {
+        for (c, spread) in variance.iter().enumerate() {
             let at = |row: usize| row * channels + c;
             let means = [
                 (0..rows).map(|row| open[at(row)]).sum::<f64>() / rows as f64,
                 (0..rows).map(|row| open[at(row)] * hat(at(row))).sum::<f64>() / rows as f64,
             ];
-            let slope = 1.5 / (variance[c] + EPSILON).sqrt();
+            let slope = 1.5 / (spread + EPSILON).sqrt();
             for at in (0..rows).map(at) {
                 let expected = slope * (open[at] - means[0] - hat(at) * means[1]);
                 assert!((gradient[at] - expected).abs() < 1e-6, "element {at}: {expected}, {}", gradient[at]);

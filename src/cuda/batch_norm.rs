@@ -5,7 +5,7 @@ use candle_core::Result;
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 
 use super::gpu::{Address, Domains, Gpu, Kept, MOST_DOMAINS, Norm, launch};
-use crate::nn::batch_norm::EPSILON;
+use crate::cpu::batch_norm::EPSILON;
 
 /// A map `[pixels, channels]`, cut into domains.
 #[derive(Clone, Copy)]

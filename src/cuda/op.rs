@@ -14,11 +14,11 @@ use super::batch_norm::Tensors;
 use super::convolution::{BLOCK, blocks};
 use super::forward::{Pass, Statistics, Tape, UnitTensors};
 use super::gpu::{Address, Elements, Gpu, Kept, MOST_DOMAINS, launch};
+use crate::cpu::batch_norm::MOMENTUM;
 use crate::cpu::resnet::plan::Plan;
 use crate::device::Precision;
 use crate::device::left_gradients::LeftGradients;
 use crate::lock::lock;
-use crate::nn::batch_norm::MOMENTUM;
 
 /// The tensors of a unit, all f32 on the GPU.
 pub(crate) struct UnitVars {

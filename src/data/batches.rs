@@ -43,6 +43,7 @@ impl BatchLoader {
     ///
     /// # Errors
     /// If the domain has fewer pictures than one batch, or the transform leaves no pixel.
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         domain: Domain,
         transform: Transform,

@@ -120,8 +120,24 @@ pub(crate) struct Entry<'a> {
     pub marker: Marker,
 }
 
+/// A chart of this height, with its title above and its legend below.
+pub(crate) fn chart(
+    size: Size,
+    height: u32,
+    title: &str,
+    legend: &[Entry],
+    draw: impl FnOnce(&Sheet) -> Result<()>,
+) -> Result<String> {
+    svg_of((size.width(), height + legend_height(legend, size)), |sheet| {
+        let (upper, _) = sheet.split_vertically(height);
+        draw(&upper)?;
+        write_title(sheet, title)?;
+        draw_legend(sheet, legend, size, height as i32)
+    })
+}
+
 /// How high the legend of these labels is.
-pub(crate) fn legend_height(entries: &[Entry], size: Size) -> u32 {
+fn legend_height(entries: &[Entry], size: Size) -> u32 {
     match legend_places(entries, size).last() {
         Some((_, row)) => ((row + 1) * LEGEND_ROW + 8) as u32,
         None => 0,
@@ -129,7 +145,7 @@ pub(crate) fn legend_height(entries: &[Entry], size: Size) -> u32 {
 }
 
 /// Draws the legend, with its upper edge at pixel row `top`.
-pub(crate) fn draw_legend(sheet: &Sheet, entries: &[Entry], size: Size, top: i32) -> Result<()> {
+fn draw_legend(sheet: &Sheet, entries: &[Entry], size: Size, top: i32) -> Result<()> {
     for (entry, (x, row)) in entries.iter().zip(legend_places(entries, size)) {
         let y = top + row * LEGEND_ROW + LEGEND_ROW / 2;
         let line = PathElement::new([(x, y), (x + 28, y)], rgb(entry.colour).stroke_width(3));

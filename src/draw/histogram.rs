@@ -5,7 +5,7 @@ use plotters::prelude::*;
 
 use super::Size;
 use super::axes::Axes;
-use super::canvas::{Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title};
+use super::canvas::{Entry, chart, drawing_error, rgb};
 use super::style::{Colour, Marker, colour_of, display_name};
 use super::ticks::round_range;
 use super::{Figure, raster};
@@ -103,9 +103,7 @@ impl Figure for Histogram {
             .iter()
             .map(|(name, colour, _)| Entry { label: name, colour: *colour, marker: Marker::Square })
             .collect();
-        let height = HEIGHT + legend_height(&legend, self.size);
-        let svg = svg_of((self.size.width(), height), |sheet| {
-            let (upper, _) = sheet.split_vertically(HEIGHT);
+        let svg = chart(self.size, HEIGHT, &self.title, &legend, |sheet| {
             let plot = Axes {
                 titles: [&self.value_title, "share (%)"],
                 ranges: [range.clone(), round_range(shares.iter().flatten().copied(), true)],
@@ -114,7 +112,7 @@ impl Figure for Histogram {
                 vertical_lines: false,
                 room: [24, 52, 62],
             }
-            .draw(&upper)?;
+            .draw(sheet)?;
             for ((_, colour, _), shares) in self.samples.iter().zip(&shares) {
                 let mut outline = vec![(range.start, 0.0)];
                 for (interval, &share) in shares.iter().enumerate() {
@@ -126,8 +124,7 @@ impl Figure for Histogram {
                 let line = PathElement::new(outline, rgb(*colour).stroke_width(2));
                 plot.draw(&line).map_err(drawing_error)?;
             }
-            write_title(sheet, &self.title)?;
-            draw_legend(sheet, &legend, self.size, HEIGHT as i32)
+            Ok(())
         })?;
         raster::pixels(&svg)
     }

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 
 use super::Size;
 use super::axes::Axes;
-use super::canvas::{Entry, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title};
+use super::canvas::{Entry, chart, drawing_error, rgb};
 use super::style::{Colour, Marker, colour_of, display_name};
 use super::ticks::round_range;
 use super::{Figure, raster};
@@ -87,9 +87,7 @@ impl Figure for Scatter {
             .iter()
             .map(|group| Entry { label: &group.label, colour: group.colour, marker: Marker::Circle })
             .collect();
-        let height = HEIGHT + legend_height(&legend, self.size);
-        let svg = svg_of((self.size.width(), height), |sheet| {
-            let (upper, _) = sheet.split_vertically(HEIGHT);
+        let svg = chart(self.size, HEIGHT, &self.title, &legend, |sheet| {
             let (x, y) = (points().map(|point| point.0), points().map(|point| point.1));
             let plot = Axes {
                 titles: [&self.x_title, &self.y_title],
@@ -99,7 +97,7 @@ impl Figure for Scatter {
                 vertical_lines: true,
                 room: [20, 52, 62],
             }
-            .draw(&upper)?;
+            .draw(sheet)?;
             for Group { colour, dot, points, .. } in &self.groups {
                 for point in points {
                     let disc = match dot {
@@ -109,35 +107,8 @@ impl Figure for Scatter {
                     plot.draw(&disc).map_err(drawing_error)?;
                 }
             }
-            write_title(sheet, &self.title)?;
-            draw_legend(sheet, &legend, self.size, HEIGHT as i32)
+            Ok(())
         })?;
         raster::pixels(&svg)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::SCALE;
-    use super::*;
-
-    #[test]
-    fn a_point_is_at_its_place_in_its_colour() {
-        let plane = Scatter::new("", "x", "y").group("Art", Dot::Full, [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5)]);
-        let drawn = plane.draw().unwrap();
-        // The plot begins at x = 8 + 62 and y = 44, and ends 20 from the right and 60 above 420.
-        let (x, y) = ((70 + 700) / 2, (44 + 360) / 2);
-        let [red, green, blue] = drawn.get_pixel(SCALE * x, SCALE * y).0;
-        assert!(red > 180 && green < 120 && blue < 120, "{red} {green} {blue}");
-    }
-
-    #[test]
-    fn no_numbers_are_no_points() {
-        let message = |points: &[(f64, f64)]| {
-            let plane = Scatter::new("p", "x", "y").group("a", Dot::Ring, points.iter().copied());
-            plane.draw().unwrap_err().to_string()
-        };
-        assert!(message(&[(f64::NAN, 0.0)]).contains("the plane 'p': expected finite points"));
-        assert!(message(&[]).contains("expected finite points"));
     }
 }

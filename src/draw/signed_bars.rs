@@ -5,7 +5,7 @@ use plotters::prelude::*;
 
 use super::Size;
 use super::axes::Axes;
-use super::canvas::{Entry, INK, draw_legend, drawing_error, legend_height, rgb, svg_of, write_title};
+use super::canvas::{Entry, INK, chart, drawing_error, rgb};
 use super::style::{Colour, Marker};
 use super::ticks::round_range;
 use super::{Figure, raster};
@@ -75,9 +75,7 @@ impl Figure for SignedBars {
             Entry { label: &negative, colour: NEGATIVE, marker: Marker::Square },
         ];
         let size = Size::Wide;
-        let height = HEIGHT + legend_height(&legend, size);
-        let svg = svg_of((size.width(), height), |sheet| {
-            let (upper, _) = sheet.split_vertically(HEIGHT);
+        let svg = chart(size, HEIGHT, &self.title, &legend, |sheet| {
             let count = self.values.len() as f64;
             let plot = Axes {
                 titles: [&self.x_title, &self.y_title],
@@ -87,7 +85,7 @@ impl Figure for SignedBars {
                 vertical_lines: false,
                 room: [20, 48, 66],
             }
-            .draw(&upper)?;
+            .draw(sheet)?;
             for (place, &value) in self.values.iter().enumerate() {
                 let colour = if value > 0.0 { POSITIVE } else { NEGATIVE };
                 let corners = [(place as f64 + 0.08, 0.0), (place as f64 + 0.92, value)];
@@ -95,31 +93,8 @@ impl Figure for SignedBars {
             }
             let axis = PathElement::new([(0.0, 0.0), (count, 0.0)], INK.stroke_width(1));
             plot.draw(&axis).map_err(drawing_error)?;
-            write_title(sheet, &self.title)?;
-            draw_legend(sheet, &legend, size, HEIGHT as i32)
+            Ok(())
         })?;
         raster::pixels(&svg)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::SCALE;
-    use super::*;
-
-    #[test]
-    fn bars_have_the_colour_of_their_sign() {
-        let drawn = SignedBars::new("", "channel", "weight", [1.0, -1.0]).draw().unwrap();
-        // The plot spans x = 74 to 700 and y = 44 to 204 (260 - 8 - 48); 0 is in its middle.
-        let at = |x: u32, y: u32| drawn.get_pixel(SCALE * x, SCALE * y).0;
-        assert_eq!(at(74 + 150, 100), POSITIVE);
-        assert_eq!(at(74 + 470, 150), NEGATIVE);
-        assert_eq!(at(74 + 470, 100), [255; 3]);
-    }
-
-    #[test]
-    fn what_is_no_number_is_told() {
-        let message = SignedBars::new("b", "", "", [f64::INFINITY]).draw().unwrap_err().to_string();
-        assert!(message.contains("the bars 'b': expected finite values"), "{message}");
     }
 }

@@ -32,6 +32,8 @@ pub struct Entry {
     pub with_toalign: Option<Look>,
     /// What lists of published results call it, in lower case.
     pub published_as: &'static [&'static str],
+    /// What a step of it costs in its paper, without and with ToAlign.
+    pub published_cost: [Option<StepCost>; 2],
     /// What becomes of the target's pictures.
     pub target: TargetUse,
     /// The head it trains.
@@ -56,6 +58,15 @@ pub struct Look {
     pub colour: [u8; 3],
 }
 
+/// What a training step costs, on the GPU of a paper with ResNet-50 and 36 + 36 pictures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepCost {
+    /// Its time.
+    pub milliseconds: f64,
+    /// Memory of the GPU.
+    pub megabytes: f64,
+}
+
 /// What becomes of the target's pictures in a training step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetUse {
@@ -77,6 +88,7 @@ pub static ALL: [Entry; 5] = [
         with_toalign: None,
         // The literature copies a row of 2017 under the name of its backbone; tllib calls it ERM.
         published_as: &["resnet-50", "erm"],
+        published_cost: [None, None],
         target: TargetUse::Unseen,
         head: HeadKind::Linear,
         discriminator: None,
@@ -91,6 +103,7 @@ pub static ALL: [Entry; 5] = [
         look: Look { name: "Target BN only", colour: [0x76, 0x76, 0x76] },
         with_toalign: None,
         published_as: &[],
+        published_cost: [None, None],
         target: TargetUse::BatchNorm,
         head: HeadKind::Linear,
         discriminator: None,
@@ -105,6 +118,7 @@ pub static ALL: [Entry; 5] = [
         look: Look { name: "DANN", colour: [0x56, 0xB4, 0xE9] },
         with_toalign: Some(Look { name: "DANN+ToAlign", colour: [0x00, 0x60, 0xA8] }),
         published_as: &["dann"],
+        published_cost: [None, None],
         target: TargetUse::Loss,
         head: HeadKind::Linear,
         discriminator: Some(DiscriminatorInput::Features),
@@ -119,6 +133,10 @@ pub static ALL: [Entry; 5] = [
         look: Look { name: "DANNP", colour: [0xE6, 0x9F, 0x00] },
         with_toalign: Some(Look { name: "DANNP+ToAlign", colour: [0xC0, 0x4A, 0x00] }),
         published_as: &["dannp"],
+        published_cost: [
+            Some(StepCost { milliseconds: 550.0, megabytes: 6660.0 }),
+            Some(StepCost { milliseconds: 590.0, megabytes: 6668.0 }),
+        ],
         target: TargetUse::Loss,
         head: HeadKind::Linear,
         discriminator: Some(DiscriminatorInput::Probabilities),
@@ -133,6 +151,7 @@ pub static ALL: [Entry; 5] = [
         look: Look { name: "HDA", colour: [0xE0, 0x8A, 0xC0] },
         with_toalign: Some(Look { name: "HDA+ToAlign", colour: [0x7A, 0x1F, 0x62] }),
         published_as: &["hda"],
+        published_cost: [None, None],
         target: TargetUse::Loss,
         head: HeadKind::Heuristic,
         discriminator: Some(DiscriminatorInput::Probabilities),

@@ -23,13 +23,6 @@ pub(super) fn from_hsv(hue: f32, saturation: f32, value: f32) -> [f32; 3] {
     })
 }
 
-/// The hue of an RGB colour, in turns.
-#[cfg(test)]
-pub(super) fn hue_of([red, green, blue]: [f32; 3]) -> f32 {
-    let (across, up) = (red - 0.5 * (green + blue), 0.75_f32.sqrt() * (green - blue));
-    (up.atan2(across) / std::f32::consts::TAU).rem_euclid(1.0)
-}
-
 /// Luma after Rec. 601, the Y of YIQ.
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
@@ -93,7 +86,6 @@ mod tests {
         assert_eq!(from_hsv(0.0, 1.0, 1.0), [1.0, 0.0, 0.0]);
         assert_eq!(from_hsv(-2.0 / 3.0, 1.0, 0.5)[1], 0.5);
         assert_eq!(from_hsv(0.3, 0.0, 0.7), [0.7; 3]);
-        assert!((hue_of(from_hsv(0.6, 0.3, 0.9)) - 0.6).abs() < 0.02);
     }
 
     #[test]

@@ -114,6 +114,3 @@ pub fn task_names() -> Vec<String> {
 pub fn domain_names() -> Vec<String> {
     Style::ALL.map(|style| style.name().to_owned()).to_vec()
 }
-
-#[cfg(test)]
-mod tests;

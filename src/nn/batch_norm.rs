@@ -6,8 +6,8 @@ use super::batch_norm_op::{BatchNormOp, Statistics};
 use super::composed;
 use super::init;
 use super::parameters::{FileLayout, Group, Parameter, Role, moved};
-pub use crate::cpu::batch_norm::EPSILON;
 use crate::cpu::batch_norm::Moments;
+pub use crate::cpu::batch_norm::{EPSILON, MOMENTUM};
 
 /// Whether batch norm uses the batch's own statistics, and how often it adds them to the running ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +22,6 @@ pub enum Mode {
     /// Normalise by the running statistics.
     Evaluation,
 }
-
-/// The weight of a new batch in the running statistics, as in PyTorch.
-pub const MOMENTUM: f64 = 0.1;
 
 /// What follows the normalisation in the same pass over the data.
 #[derive(Clone, Copy)]

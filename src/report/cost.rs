@@ -7,14 +7,13 @@ use serde::Deserialize;
 use super::accuracy::methods;
 use crate::draw::style::display_name;
 use crate::error::{Result, complain, file_error};
-use crate::method::table::baseline_of;
+use crate::method::table::{self, StepCost, baseline_of};
 use crate::report::statistics::median;
 use crate::report::table::{Align, Table};
 use crate::runs::study::{Study, StudyRun};
 
-/// What a step costs in the paper: method, milliseconds, MB of GPU memory (ResNet-50, 36 + 36 pictures).
-pub const PUBLISHED: [(&str, f64, f64); 3] =
-    [("dannp", 550.0, 6660.0), ("dannp+toalign", 590.0, 6668.0), ("dannp+metaalign", 1000.0, 10004.0)];
+/// What a step of DANNP with MetaAlign costs in the paper.
+const META_ALIGN: StepCost = StepCost { milliseconds: 1000.0, megabytes: 10004.0 };
 
 /// What runs do not record and how to measure it.
 pub const MEMORY_NOTE: &str = "\
@@ -58,7 +57,7 @@ pub fn cost_table(study: &Study) -> Table {
         let baseline = baseline_of(method);
         let seconds = seconds_per_step(study, method);
         let times = baseline.and_then(|baseline| step_ratio(study, method, baseline));
-        let paper = |name| PUBLISHED.iter().find(|(known, ..)| *known == name).map(|(_, ms, _)| *ms);
+        let paper = |name| published_step(name).map(|cost| cost.milliseconds);
         table.push([
             display_name(method).to_owned(),
             seconds.map_or("–".into(), |seconds| format!("{seconds:.3}")),
@@ -71,23 +70,27 @@ pub fn cost_table(study: &Study) -> Table {
     table
 }
 
+fn published_step(method: &str) -> Option<StepCost> {
+    table::find(method).and_then(|(entry, toalign)| entry.published_cost[usize::from(toalign)])
+}
+
 /// The paper's costs in a sentence.
 pub fn published_cost() -> String {
-    let [base, ours, meta] = PUBLISHED;
-    let times = |of: (&str, f64, f64)| (of.1 / base.1, of.2 / base.2);
+    let Some((base, ours)) = published_step("dannp").zip(published_step("dannp+toalign")) else {
+        return String::new();
+    };
+    let times = |of: StepCost| (of.milliseconds / base.milliseconds, of.megabytes / base.megabytes);
+    let says = |of: StepCost| format!("{} ms and {} MB", of.milliseconds, of.megabytes);
     format!(
-        "The paper's step (PyTorch, ResNet-50, 36 + 36 pictures): DANNP {} ms and {} MB; with ToAlign {} ms and {} MB, \
-         {:.2} and {:.3} times as much; with MetaAlign {} ms and {} MB, {:.2} and {:.2} times.",
-        base.1,
-        base.2,
-        ours.1,
-        ours.2,
+        "The paper's step (PyTorch, ResNet-50, 36 + 36 pictures): DANNP {}; with ToAlign {}, {:.2} and {:.3} times as much; \
+         with MetaAlign {}, {:.2} and {:.2} times.",
+        says(base),
+        says(ours),
         times(ours).0,
         times(ours).1,
-        meta.1,
-        meta.2,
-        times(meta).0,
-        times(meta).1
+        says(META_ALIGN),
+        times(META_ALIGN).0,
+        times(META_ALIGN).1
     )
 }
 
@@ -175,52 +178,5 @@ fn ratio(value: Option<f64>, baseline: Option<f64>) -> String {
     match (value, baseline) {
         (Some(value), Some(baseline)) if baseline > 0.0 => format!("{:.2}", value / baseline),
         _ => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::made_up::{run, study};
-    use super::*;
-
-    #[test]
-    fn seconds_stand_beside_the_paper_s() {
-        let mut study = study();
-        study.runs.push(run("Ar-Cl", "dannp", 1, 50.0));
-        study.runs.push(run("Ar-Cl", "dannp+toalign", 1, 50.0));
-        let table = cost_table(&study);
-        assert_eq!(table.rows()[0], ["DANNP", "0.200", "", "", "550", ""]);
-        assert_eq!(table.rows()[1], ["DANNP+ToAlign", "0.300", "1.50", "DANNP", "590", "1.07"]);
-        assert_eq!(table.rows()[3], ["HDA+ToAlign", "0.300", "1.50", "HDA", "", ""]);
-        assert!(
-            published_cost().contains("590 ms and 6668 MB, 1.07 and 1.001 times"),
-            "{}",
-            published_cost()
-        );
-    }
-
-    #[test]
-    fn memory_is_compared_in_the_same_setting_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("bench.jsonl");
-        let line = |method: &str, batch: usize, seconds: f64, memory: f64| {
-            format!(
-                r#"{{"method":"{method}","backbone":"resnet50","batch":{batch},"image":224,"device":"cpu","seconds_per_step":{seconds},"peak_mb":{memory},"device_peak_mb":null,"threads":2}}"#
-            )
-        };
-        let lines = [
-            line("hda", 8, 2.0, 1600.0),
-            line("hda+toalign", 8, 2.2, 1680.0),
-            line("hda+toalign", 16, 5.0, 9.0),
-        ];
-        std::fs::write(&file, lines.join("\n")).unwrap();
-        let table = bench_table(&read_bench(&file).unwrap());
-        assert_eq!(table.rows()[1][2..], ["2.200", "1.10", "1680", "1.05"]);
-        assert_eq!(table.rows()[2][2..], ["5.000", "", "9", ""]);
-        std::fs::write(&file, format!("{}\n{{\"method\":", lines[0])).unwrap();
-        let message = read_bench(&file).unwrap_err().to_string();
-        assert!(message.contains("bench.jsonl:2: expected a line of `toalign bench --json`"), "{message}");
-        std::fs::write(&file, "").unwrap();
-        assert!(read_bench(&file).unwrap_err().to_string().contains("found none"));
     }
 }

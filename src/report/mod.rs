@@ -7,8 +7,6 @@ pub mod charts;
 pub mod classes;
 pub mod cost;
 pub mod gains;
-#[cfg(test)]
-pub(crate) mod made_up;
 pub mod one_task;
 pub mod page;
 pub mod published;

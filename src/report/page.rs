@@ -371,5 +371,12 @@ fn duration(seconds: f64) -> String {
 }
 
 #[cfg(test)]
-#[path = "page_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_readable() {
+        let words = [4.25, 312.4, 7325.0, f64::NAN].map(duration);
+        assert_eq!(words, ["4.2 s", "5 min 12 s", "2 h 2 min", "NaN s"]);
+    }
+}

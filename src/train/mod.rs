@@ -12,4 +12,4 @@ pub mod record;
 pub mod step;
 pub mod trainer;
 
-pub use step::step;
+pub use step::{Part, step};

@@ -1,10 +1,9 @@
-//! Numbers that hold for the data set as a whole.
+//! Numbers that hold for Mini Office-Home as a whole.
 
 use rayon::prelude::*;
-
-use super::colour::hue_of;
-use super::*;
-use crate::data::dataset::Pictures;
+use toalign::Result;
+use toalign::data::dataset::{Pictures, Task};
+use toalign::mini_home::{self, MiniHome, Options, SIDE, Split, Style, domain, task, task_names};
 
 fn pictures(style: Style, split: Split, options: &Options) -> MiniHome {
     let pictures = MiniHome::new(style, split, options).unwrap();
@@ -23,6 +22,12 @@ fn brightness_and_area(pictures: &MiniHome) -> (f64, f64) {
         let mask = pictures.mask(index).unwrap().unwrap();
         (brightness + mean(&picture) / count, area + mean(&mask) / count)
     })
+}
+
+/// The hue of an RGB colour, in turns.
+fn turns([red, green, blue]: [f32; 3]) -> f32 {
+    let (across, up) = (red - 0.5 * (green + blue), 0.75_f32.sqrt() * (green - blue));
+    (up.atan2(across) / std::f32::consts::TAU).rem_euclid(1.0)
 }
 
 #[test]
@@ -78,7 +83,7 @@ fn classes_are_balanced_and_named() {
     assert_eq!(test.pictures.len(), 180);
     assert_eq!(test.pictures.name(17), "Mini Office-Home, Real_World, test, Backpack 2, seed 1");
     assert_eq!(task_names().len(), 12);
-    assert!(task_names().iter().all(|name| super::task(name, &Options::default()).is_ok()));
+    assert!(task_names().iter().all(|name| mini_home::task(name, &Options::default()).is_ok()));
 }
 
 #[test]
@@ -123,7 +128,7 @@ fn rho_ties_the_hue_of_the_background_to_the_class() {
                         *sum += f32::from(byte);
                     }
                 }
-                let angle = f64::from(hue_of(corner)) * std::f64::consts::TAU;
+                let angle = f64::from(turns(corner)) * std::f64::consts::TAU;
                 across += angle.cos() / 6.0;
                 up += angle.sin() / 6.0;
             }

@@ -1,8 +1,8 @@
 //! Small studies with made-up numbers, for tests.
 
-use crate::runs::study::{Study, StudyRun};
-use crate::train::label_free::LabelFree;
-use crate::train::record::{Finish, Record};
+use toalign::runs::study::{Study, StudyRun};
+use toalign::train::label_free::LabelFree;
+use toalign::train::record::{Finish, Record};
 
 /// A finished run that wrote down nothing but its end.
 pub fn run(task: &str, method: &str, seed: u64, last: f64) -> StudyRun {

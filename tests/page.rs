@@ -1,9 +1,28 @@
 //! The page from made-up records. With `TOALIGN_LOOK=FILE` the page is also left there, to be looked at.
 
-use super::super::made_up::{run, run_of_tests, study};
-use super::*;
-use crate::explain::overlay::overlay;
-use crate::train::record::Record;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use toalign::explain::overlay::overlay;
+use toalign::files::write_atomically;
+use toalign::report::one_task::{Explanation, OneTask, Panel, SampleStrip};
+use toalign::report::page::Page;
+use toalign::report::selection::Choice;
+use toalign::runs::find::FoundRuns;
+use toalign::runs::study::{Study, StudyRun};
+use toalign::train::record::{Finish, Record};
+
+/// A finished run that wrote down nothing but its end.
+fn run(task: &str, method: &str, seed: u64, last: f64) -> StudyRun {
+    let finish = Finish {
+        step: 500,
+        last_target_accuracy: last,
+        best_target_accuracy: last,
+        best_step: 400,
+        seconds_per_step: 0.2,
+    };
+    StudyRun { task: task.into(), method: method.into(), seed, records: vec![Record::Finish(finish)] }
+}
 
 fn picture(seed: u8) -> RgbImage {
     RgbImage::from_fn(40, 40, |x, y| {
@@ -161,21 +180,19 @@ fn the_file_is_written_whole() {
     assert!(full.to_string().starts_with("cannot write /dev/full"), "{full}");
 }
 
-#[test]
-fn durations_are_readable() {
-    assert_eq!(duration(4.25), "4.2 s");
-    assert_eq!(duration(312.4), "5 min 12 s");
-    assert_eq!(duration(7325.0), "2 h 2 min");
-    assert_eq!(duration(f64::NAN), "NaN s");
-}
-
 fn found() -> FoundRuns {
-    let mut study = study();
+    let mut study = Study::default();
+    for (task, method, seed) in ["Ar-Cl", "Cl-Rw"].into_iter().flat_map(|task| {
+        let seeds = move |method| (1..=3).map(move |seed| (task, method, seed));
+        ["hda", "hda+toalign"].into_iter().flat_map(seeds)
+    }) {
+        study.runs.push(run(task, method, seed, 50.0 + seed as f64));
+    }
     for run in &mut study.runs {
         let classes = vec!["<i>Bike</i>".to_owned(), "Mug".to_owned()];
         run.records.insert(0, Record::Confusion { step: 9, classes, counts: vec![(0, 0, 5), (1, 0, 3)] });
     }
-    study.runs.push(run_of_tests(&[(60.0, 0.5, 2.0)]));
+    study.runs.push(run("Cl-Rw", "hda", 1, 60.0));
     let unfinished = vec!["Cl-Rw hda seed 4: 200 of 500 steps".into()];
     FoundRuns { data: "mini".into(), study, unfinished, remarks: vec!["a < b".into()] }
 }
@@ -203,7 +220,7 @@ fn the_page_of_many_runs_holds_everything() {
 
 #[test]
 fn runs_of_one_method_have_no_empty_sections() {
-    let study = Study { runs: vec![run_of_tests(&[(60.0, 0.5, 2.0)])] };
+    let study = Study { runs: vec![run("Cl-Rw", "hda", 1, 60.0)] };
     let found = FoundRuns { data: "toys".into(), study, ..FoundRuns::default() };
     let html = Page::of_runs(&found, &[], Choice::Last).unwrap().html().unwrap();
     for absent in ["Gains", "Classes", "Not finished", "Results", "The pictures"] {
