@@ -1,4 +1,4 @@
-//! The backbone as one operation equals the backbone layer by layer.
+//! The backbone as one operation equals the backbone layer by layer, which shares no kernel with it, and finite differences.
 
 use candle_core::{DType, Device, Tensor};
 use rand::Rng;
@@ -73,6 +73,48 @@ fn one_operation_equals_layer_by_layer() {
             assert_close(&parameter.name, found.unwrap(), expected.unwrap());
         }
     }
+}
+
+#[test]
+fn one_operation_has_the_slope_of_finite_differences() {
+    let (source, target) = (images("source", 3, 20), images("target", 2, 20));
+    let network = network(BackboneKind::Small);
+    let value = || loss(&network.forward_domains(&[(&source, 0), (&target, 0)]).unwrap());
+    let gradients = value().backward().unwrap();
+    let step = 1e-5;
+    for parameter in network.parameters().iter().filter(|parameter| parameter.role != Role::Statistic) {
+        let gradient = gradients.get(&parameter.value).unwrap().flatten_all().unwrap();
+        let gradient: Vec<f64> = gradient.to_vec1().unwrap();
+        let start: Vec<f64> = parameter.value.flatten_all().unwrap().to_vec1().unwrap();
+        for element in [0, start.len() / 2, start.len() - 1] {
+            let at = |offset: f64| {
+                let mut moved = start.clone();
+                moved[element] += offset;
+                let moved = Tensor::from_vec(moved, parameter.value.shape(), &Device::Cpu).unwrap();
+                parameter.value.set(&moved).unwrap();
+                value().to_scalar::<f64>().unwrap()
+            };
+            let slope = (at(step) - at(-step)) / (2.0 * step);
+            at(0.0);
+            let error = (slope - gradient[element]).abs();
+            assert!(
+                error < 1e-6 * (1.0 + slope.abs()),
+                "{} [{element}]: {slope}, {}",
+                parameter.name,
+                gradient[element]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_broken_value_stays_visible() {
+    let mut values: Vec<f64> = images("image", 2, 64).flatten_all().unwrap().to_vec1().unwrap();
+    values[50] = f64::NAN;
+    let broken = Tensor::from_vec(values, (2, 64, 64, 3), &Device::Cpu).unwrap();
+    let feature = network(BackboneKind::ResNet18).forward(&broken, TRAINING).unwrap();
+    let feature: Vec<f64> = feature.flatten_all().unwrap().to_vec1().unwrap();
+    assert!(feature.iter().all(|value| value.is_nan()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What computes on a GPU, run on the CPU: compositions of candle's operations against our own loops.
 //!
-//! Convolution, batch norm and max-pooling are compared in `gradients.rs`, and the golden cases run on compositions in
-//! `fidelity.rs`; here is the rest: candle's own gradient as the judge, ties, the optimiser, whole steps, moved models.
+//! The whole network is compared in `backbone.rs`, and the golden cases run on compositions in `fidelity.rs`; here is the
+//! rest: candle's own gradient as the judge, the optimiser, whole steps, moved models.
 
 use candle_core::{DType, Device, Tensor, Var};
 use rand::Rng;
@@ -10,7 +10,6 @@ use toalign::method::StepInput;
 use toalign::model::{HeadKind, Model, ModelSpec, resnet::BackboneKind};
 use toalign::nn::batch_norm::{BatchNorm, EPSILON, Mode, Then};
 use toalign::nn::composed;
-use toalign::nn::max_pool::{max_pool, max_pool_composed};
 use toalign::nn::parameters::{FileLayout, Group, Parameter, Role};
 use toalign::nn::sgd::{GroupRates, Sgd, SgdSettings};
 use toalign::random::generator;
@@ -71,7 +70,7 @@ fn composed_batch_norm_has_the_gradient_that_candle_derives() {
             ("add and relu", Then::AddAndRelu(&shortcut), (&plain + &*shortcut).unwrap().relu().unwrap()),
         ];
         for (name, then, expected) in cases {
-            let found = layer.forward_composed(&x, mode, then).unwrap();
+            let found = layer.forward(&x, mode, then).unwrap();
             assert_close(name, &found, &expected, 1e-12);
             let (found, expected) = (score(&found).backward().unwrap(), score(&expected).backward().unwrap());
             for variable in [&x, &layer.weight, &layer.bias, &shortcut] {
@@ -88,19 +87,8 @@ fn composed_batch_norm_has_the_gradient_that_candle_derives() {
 fn composed_batch_norm_names_channels_that_do_not_fit() {
     let layer = BatchNorm::new(6, DType::F64).unwrap();
     let x = random("x", &[2, 3, 3, 5]);
-    let message = layer.forward_composed(&x, Mode::Evaluation, Then::Nothing).unwrap_err().to_string();
+    let message = layer.forward(&x, Mode::Evaluation, Then::Nothing).unwrap_err().to_string();
     assert!(message.contains("expected […, 6] (NHWC), found [2, 3, 3, 5]"), "{message}");
-}
-
-#[test]
-fn composed_max_pool_gives_a_tie_to_the_first_pixel_too() {
-    // Few different values: nearly every window has a tie.
-    let values: Vec<f64> = numbers(&random("x", &[2, 7, 6, 3])).iter().map(|v| (v * 2.0).round()).collect();
-    let x = Var::from_tensor(&Tensor::from_vec(values, (2, 7, 6, 3), &Device::Cpu).unwrap()).unwrap();
-    let (found, expected) = (max_pool_composed(&x).unwrap(), max_pool(&x).unwrap());
-    assert_close("value", &found, &expected, 0.0);
-    let (found, expected) = (score(&found).backward().unwrap(), score(&expected).backward().unwrap());
-    assert_close("gradient", found.get(&x).unwrap(), expected.get(&x).unwrap(), 1e-15);
 }
 
 #[test]

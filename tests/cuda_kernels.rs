@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use candle_core::{DType, Device, Tensor, Var};
 use common::values;
 use toalign::nn::batch_norm::{BatchNorm, Mode, Then};
-use toalign::nn::conv::conv2d_composed;
-use toalign::nn::max_pool::max_pool_composed;
+use toalign::nn::conv::conv2d;
+use toalign::nn::max_pool::max_pool;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -204,7 +204,7 @@ fn exact(layer: &BatchNorm, x: &Tensor, shortcut: Option<&Tensor>, relu: bool) -
                 (None, false) => Then::Nothing,
             };
             let mode = Mode::Training { statistics_updates: 2 - domain as u32 };
-            layer.forward_composed(&parts(x)[domain], mode, then).unwrap()
+            layer.forward(&parts(x)[domain], mode, then).unwrap()
         })
         .collect();
     Tensor::cat(&by_domain, 0).unwrap()
@@ -394,7 +394,7 @@ fn pooling_agrees_with_the_composition_both_ways() {
         domains()
     );
     let exact_active = var(&active, &dims);
-    let expected = max_pool_composed(&exact_active).unwrap();
+    let expected = max_pool(&exact_active).unwrap();
     let count = expected.elem_count();
     let (mut y, mut which) = (vec![f32::NAN; count], vec![99u8; count]);
     let (batch, height, width) = (5 as c_int, HEIGHT as c_int, WIDTH as c_int);
@@ -479,12 +479,11 @@ fn a_turned_kernel_gives_the_gradient_of_the_input() {
     launch!(kernels, "turn", grid, block, kernel.as_ptr(), turned.as_mut_ptr(), sizes[0], sizes[1], sizes[2]);
     let x = var(&values(10, "x", 2 * 4 * 6 * input, -1.0, 1.0), &[2, 4, 6, input]);
     let kernel = var(&kernel, &[output, size, size, input]);
-    let y = conv2d_composed(&x, &kernel, 1, 1).unwrap();
+    let y = conv2d(&x, &kernel, 1, 1).unwrap();
     let of_y = var(&values(10, "of y", y.elem_count(), -1.0, 1.0), y.dims());
     let gradients = (&y * of_y.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
     let turned = var(&turned, &[input, size, size, output]);
-    let found: Vec<f32> =
-        numbers(&conv2d_composed(&of_y, &turned, 1, 1).unwrap()).iter().map(|&x| x as f32).collect();
+    let found: Vec<f32> = numbers(&conv2d(&of_y, &turned, 1, 1).unwrap()).iter().map(|&x| x as f32).collect();
     assert_close("gradient of the input", &found, &numbers(gradients.get(&x).unwrap()), 1e-6);
 }
 

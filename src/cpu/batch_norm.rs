@@ -86,14 +86,6 @@ pub(crate) fn block(channels: usize) -> usize {
     (BLOCK / channels).max(ROWS_PER_SUM) * channels
 }
 
-/// Mean and variance of every channel of `x` `[rows, channels]`.
-pub fn moments<T: Element>(x: &[T], channels: usize) -> Moments {
-    timed(Kind::NormForward, || {
-        let blocks = x.par_chunks(block(channels)).map(|x| moments_of_tile(x, channels));
-        Moments::of_all(blocks.collect())
-    })
-}
-
 /// Mean and variance of every channel of a few rows; they are to be joined by [`Moments::of_all`].
 pub fn moments_of_tile<T: Element>(x: &[T], channels: usize) -> Moments {
     let count = x.len() / channels;
@@ -282,7 +274,8 @@ mod tests {
         let mean: Vec<f64> = (0..channels).map(|c| of(c).sum::<f64>() / rows as f64).collect();
         let variance: Vec<f64> =
             (0..channels).map(|c| of(c).map(|x| (x - mean[c]).powi(2)).sum::<f64>() / rows as f64).collect();
-        let found = moments(&x, channels);
+        let tiles = x.chunks(block(channels)).map(|tile| moments_of_tile(tile, channels));
+        let found = Moments::of_all(tiles.collect());
         for c in 0..channels {
             assert!((found.mean[c] - mean[c]).abs() < 1e-9, "mean of channel {c}: {}", found.mean[c]);
             assert!((found.variance[c] - variance[c]).abs() < 1e-9, "variance of channel {c}");

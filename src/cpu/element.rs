@@ -79,13 +79,6 @@ fn ask_for_large_pages<T>(elements: &mut [T]) {
     let _ = elements;
 }
 
-/// A vector of `length` elements that `fill` writes, every one of them.
-pub fn written<T: Element>(length: usize, fill: impl FnOnce(&mut [T])) -> Vec<T> {
-    let mut elements = scratch(length);
-    fill(&mut elements);
-    elements
-}
-
 /// Runs `work` with the widest vector instructions that this processor has; the same sums in the same order everywhere.
 ///
 /// The default build runs on any x86-64. `work` is inlined into a function for which the compiler may use AVX-512 or

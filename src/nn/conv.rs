@@ -1,16 +1,12 @@
 //! 2-D convolution with gradients, NHWC.
 
-use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, Var, WithDType};
+use candle_core::{DType, Device, Result, Tensor, Var};
 
-use super::composed;
+#[cfg(feature = "cudnn")]
+use super::composed::with_gradient;
 use super::init;
 use super::parameters::{FileLayout, Group, Parameter, Role, moved};
-use crate::cpu::buffers::Buffers;
-use crate::cpu::conv::im2col::Source;
-use crate::cpu::conv::kernel_gradient::backward_kernel;
 use crate::cpu::conv::shape::ConvShape;
-use crate::cpu::conv::tiles::{self, as_it_is};
-use crate::cpu::element::{Element, contiguous, unsupported, with_elements, written};
 #[cfg(feature = "cudnn")]
 use crate::cuda;
 use crate::random::Generator;
@@ -73,8 +69,10 @@ impl Conv2d {
 
 /// Convolves `input` `[batch, height, width, in]` with `kernel` `[out, height, width, in]`.
 ///
-/// On the CPU this is our own code, on a GPU cuDNN and cuBLAS (with the feature `cudnn`, in f32), elsewhere
-/// [`conv2d_composed`].
+/// Out of candle's operations; on a GPU by cuDNN and cuBLAS (with the feature `cudnn`, in f32).
+///
+/// candle's gradient of a convolution with stride exists only where `height + 2·padding - kernel` and the same of the
+/// width leave the same remainder when divided by the stride: square pictures always do.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -89,135 +87,20 @@ impl Conv2d {
 /// # Errors
 /// If the shapes do not fit.
 pub fn conv2d(input: &Tensor, kernel: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
-    let shape = ConvShape::new(input.dims(), kernel.dims(), stride, padding)?;
+    let shape = ConvShape::new(input.dims(), kernel.dims(), stride, padding)?; // or its message
     #[cfg(feature = "cudnn")]
     if input.device().is_cuda() && input.dtype() == DType::F32 {
         let (x, w) = (input.detach().contiguous()?, kernel.detach().contiguous()?);
         let value = cuda::layer::forward(&x, &w, &shape)?;
-        return composed::with_gradient("convolution", &[input, kernel], value, move |_, of_output| {
+        return with_gradient("convolution", &[input, kernel], value, move |_, of_output| {
             Ok(vec![
                 cuda::layer::of_input(&w, of_output, &shape)?,
                 cuda::layer::of_kernel(&x, of_output, &shape)?,
             ])
         });
     }
-    if composed::on(input.device()) {
-        return conv2d_composed(input, kernel, stride, padding);
-    }
-    let needs_input_gradient = input.track_op();
-    input.contiguous()?.apply_op2(kernel, Convolution { shape, needs_input_gradient })
-}
-
-/// The same as [`conv2d`] out of candle's own operations: for other devices, and to test against.
-///
-/// candle's gradient of a convolution with stride exists only where `height + 2·padding - kernel` and the same of the
-/// width leave the same remainder when divided by the stride: square pictures always do.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn conv2d_composed(input: &Tensor, kernel: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    let _ = shape;
     let input = input.permute((0, 3, 1, 2))?.contiguous()?;
     let kernel = kernel.permute((0, 3, 1, 2))?.contiguous()?;
     input.conv2d(&kernel, padding, stride, 1, 1)?.permute((0, 2, 3, 1))?.contiguous()
-}
-
-struct Convolution {
-    shape: ConvShape,
-    /// Pictures need no gradient, and the first layer's would be its most expensive part.
-    needs_input_gradient: bool,
-}
-
-impl Convolution {
-    fn forward<T: Element>(
-        &self,
-        (input, input_layout): (&CpuStorage, &Layout),
-        (kernel, kernel_layout): (&CpuStorage, &Layout),
-    ) -> Result<(CpuStorage, Shape)> {
-        let input = contiguous::<T>(input, input_layout)?;
-        let kernel = contiguous(kernel, kernel_layout)?;
-        let shape = self.shape.output_dims();
-        let output = written(shape.iter().product(), |output| {
-            let (source, domains) = (Source::Map(input), [self.shape.batch]);
-            tiles::forward(&self.shape, source, kernel, output, &domains, &Buffers::default(), as_it_is);
-        });
-        let shape = Shape::from(shape.as_slice());
-        Ok((T::to_cpu_storage_owned(output), shape))
-    }
-
-    fn backward<T: Element + WithDType>(
-        &self,
-        input: &Tensor,
-        kernel: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let input_gradient = match self.needs_input_gradient {
-            false => None,
-            true => {
-                let elements = with_elements::<T, _>(kernel, |kernel| {
-                    with_elements::<T, _>(gradient, |gradient| {
-                        written(self.shape.input_elements(), |result| {
-                            tiles::backward_input(
-                                &self.shape,
-                                kernel,
-                                gradient,
-                                result,
-                                false,
-                                &[self.shape.batch],
-                                &Buffers::default(),
-                                as_it_is,
-                            );
-                        })
-                    })
-                })??;
-                Some(Tensor::from_vec(elements, input.shape(), input.device())?)
-            }
-        };
-        let kernel_elements = kernel.elem_count();
-        let elements = with_elements::<T, _>(input, |input| {
-            with_elements::<T, _>(gradient, |gradient| {
-                written(kernel_elements, |result| {
-                    let input = Source::Map(input);
-                    let domains = [self.shape.batch];
-                    backward_kernel(&self.shape, input, gradient, result, &domains, &Buffers::default());
-                })
-            })
-        })??;
-        let kernel_gradient = Tensor::from_vec(elements, kernel.shape(), kernel.device())?;
-        Ok((input_gradient, Some(kernel_gradient)))
-    }
-}
-
-impl CustomOp2 for Convolution {
-    fn name(&self) -> &'static str {
-        "convolution"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        match s1 {
-            CpuStorage::F32(_) => self.forward::<f32>((s1, l1), (s2, l2)),
-            CpuStorage::F64(_) => self.forward::<f64>((s1, l1), (s2, l2)),
-            _ => unsupported(self.name(), candle_core::backend::BackendStorage::dtype(s1)),
-        }
-    }
-
-    fn bwd(
-        &self,
-        input: &Tensor,
-        kernel: &Tensor,
-        _output: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let gradient = gradient.contiguous()?;
-        match input.dtype() {
-            DType::F32 => self.backward::<f32>(input, kernel, &gradient),
-            DType::F64 => self.backward::<f64>(input, kernel, &gradient),
-            other => unsupported(self.name(), other),
-        }
-    }
 }

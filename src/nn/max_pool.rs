@@ -1,11 +1,9 @@
 //! Max-pooling 3×3 with stride 2 and padding 1, with a gradient (candle's has none where kernel and stride differ).
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Tensor};
 
-use super::composed;
-pub use super::max_pool_composed::max_pool_composed;
-use crate::cpu::element::{Element, contiguous, unsupported, with_elements, written};
-use crate::cpu::max_pool::{Dims, backward, forward, pooled};
+use super::composed::with_gradient;
+use crate::cpu::max_pool::{KERNEL, PADDING, STRIDE, pooled};
 
 /// `[batch, height, width, channels]` → `[batch, ⌈height/2⌉, ⌈width/2⌉, channels]`.
 ///
@@ -23,60 +21,73 @@ use crate::cpu::max_pool::{Dims, backward, forward, pooled};
 /// # Errors
 /// If the input is not of rank 4.
 pub fn max_pool(input: &Tensor) -> Result<Tensor> {
-    if composed::on(input.device()) {
-        return max_pool_composed(input);
-    }
-    input.contiguous()?.apply_op1(MaxPool)
+    let (_, height, width, _) = input.dims4()?;
+    let windows = Windows { height, width };
+    let pixels = input.detach();
+    let largest = windows.largest(&padded(&pixels)?)?;
+    with_gradient("max-pool", &[input], largest, move |largest, gradient| {
+        Ok(vec![windows.gradient(&padded(&pixels)?, largest, gradient)?])
+    })
 }
 
-struct MaxPool;
-
-impl CustomOp1 for MaxPool {
-    fn name(&self) -> &'static str {
-        "max-pool"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        fn run<T: Element>(
-            storage: &CpuStorage,
-            layout: &Layout,
-            dims: Dims,
-            count: usize,
-        ) -> Result<CpuStorage> {
-            let input = contiguous::<T>(storage, layout)?;
-            let output = written(count, |output| forward(input, dims, output));
-            Ok(T::to_cpu_storage_owned(output))
-        }
-        let (batch, height, width, channels) = layout.shape().dims4()?;
-        let shape = Shape::from((batch, pooled(height), pooled(width), channels));
-        let dims = (height, width, channels);
-        let output = match storage {
-            CpuStorage::F32(_) => run::<f32>(storage, layout, dims, shape.elem_count())?,
-            CpuStorage::F64(_) => run::<f64>(storage, layout, dims, shape.elem_count())?,
-            _ => bail!("max-pool: expected elements of type f32 or f64"),
+/// With a border below every number, and one more row and column, so that every window is whole.
+fn padded(input: &Tensor) -> Result<Tensor> {
+    let pad = |x: &Tensor, dimension: usize| -> Result<Tensor> {
+        let border = |size: usize| -> Result<Tensor> {
+            let mut dims = x.dims().to_vec();
+            dims[dimension] = size;
+            Tensor::full(f32::MIN, dims, x.device())?.to_dtype(x.dtype())
         };
-        Ok((output, shape))
-    }
-
-    fn bwd(&self, input: &Tensor, output: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        match input.dtype() {
-            DType::F32 => gradient_tensor::<f32>(input, output, gradient).map(Some),
-            DType::F64 => gradient_tensor::<f64>(input, output, gradient).map(Some),
-            other => unsupported(self.name(), other),
-        }
-    }
+        Tensor::cat(&[&border(PADDING)?, x, &border(PADDING + 1)?], dimension)
+    };
+    pad(&pad(input, 1)?, 2)
 }
 
-fn gradient_tensor<T: Element>(input: &Tensor, output: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-    let (_, height, width, channels) = input.dims4()?;
-    let elements = with_elements::<T, _>(input, |input| {
-        with_elements::<T, _>(output, |output| {
-            with_elements::<T, _>(&gradient.contiguous()?, |gradient| {
-                written(input.len(), |result| {
-                    backward(input, output, gradient, (height, width, channels), result);
-                })
-            })
-        })
-    })???;
-    Tensor::from_vec(elements, input.shape(), input.device())
+/// The size of the input.
+#[derive(Clone, Copy)]
+struct Windows {
+    height: usize,
+    width: usize,
+}
+
+impl Windows {
+    /// Rows or columns of the padded input that lie at `place` in their windows.
+    fn positions(size: usize, place: usize, like: &Tensor) -> Result<Tensor> {
+        let positions: Vec<u32> = (0..pooled(size)).map(|window| (place + STRIDE * window) as u32).collect();
+        Tensor::new(positions, like.device())
+    }
+
+    /// Of every window the pixel at (y, x), `[batch, rows, columns, channels]`.
+    fn pick(self, padded: &Tensor, y: usize, x: usize) -> Result<Tensor> {
+        let rows = padded.index_select(&Self::positions(self.height, y, padded)?, 1)?;
+        rows.index_select(&Self::positions(self.width, x, padded)?, 2)
+    }
+
+    fn largest(self, padded: &Tensor) -> Result<Tensor> {
+        let mut largest = self.pick(padded, 0, 0)?;
+        for place in 1..KERNEL * KERNEL {
+            largest = largest.maximum(&self.pick(padded, place / KERNEL, place % KERNEL)?)?;
+        }
+        Ok(largest)
+    }
+
+    /// Each output's gradient goes to the first pixel of its window that has the maximum.
+    fn gradient(self, padded: &Tensor, largest: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+        let (batch, rows, _, channels) = largest.dims4()?;
+        let nothing = gradient.zeros_like()?;
+        let mut left = gradient.clone();
+        let mut result = padded.zeros_like()?;
+        for y in 0..KERNEL {
+            let shape = (batch, rows, padded.dim(2)?, channels);
+            let mut columns = Tensor::zeros(shape, gradient.dtype(), gradient.device())?;
+            for x in 0..KERNEL {
+                let is_largest = self.pick(padded, y, x)?.eq(largest)?;
+                let given = is_largest.where_cond(&left, &nothing)?;
+                left = is_largest.where_cond(&nothing, &left)?;
+                columns = columns.index_add(&Self::positions(self.width, x, padded)?, &given, 2)?;
+            }
+            result = result.index_add(&Self::positions(self.height, y, padded)?, &columns, 1)?;
+        }
+        result.narrow(1, PADDING, self.height)?.narrow(2, PADDING, self.width)?.contiguous()
+    }
 }

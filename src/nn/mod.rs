@@ -3,15 +3,12 @@
 //! Activations are NHWC, `[batch, height, width, channels]`: a 1×1 convolution is then one matrix product.
 
 pub mod batch_norm;
-mod batch_norm_composed;
-mod batch_norm_op;
 pub mod composed;
 pub mod conv;
 pub mod grad_reverse;
 pub mod init;
 pub mod linear;
 pub mod max_pool;
-mod max_pool_composed;
 pub mod parameters;
 pub mod schedule;
 pub mod sgd;

@@ -88,6 +88,7 @@ impl ConvShape {
     }
 
     /// Elements of the input.
+    #[cfg(feature = "cudnn")]
     pub fn input_elements(&self) -> usize {
         self.batch * self.height * self.width * self.input_channels
     }
