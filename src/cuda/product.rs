@@ -1,5 +1,6 @@
 //! A 1×1 convolution is a matrix product, and cuBLAS's f32 products are about twice as fast as cuDNN's convolutions of
-//! NHWC maps (measured on an H200: 30 to 48 against 12 to 31 · 10¹² operations per second).
+//! NHWC maps (by PyTorch on an H200, `x @ w.t()` against `conv2d` at ResNet-50's shapes with 72 pictures: 30 to 48 against 12
+//! to 31 · 10¹² operations per second).
 //!
 //! `x` is `[pixels, in]`, `kernel` `[out, in]`, `y` `[pixels, out]`, all row by row. cuBLAS counts column by column, and so
 //! sees each of them transposed.

