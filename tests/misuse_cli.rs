@@ -7,6 +7,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use toalign::config::Precision;
+use toalign::train::checkpoint::Checkpoint;
 use toy::{command, complaint, pictures, short_run, toalign, with};
 
 /// A folder with toy pictures and the arguments to train on them.
@@ -78,6 +80,27 @@ fn a_gpu_that_is_not_there() {
         assert!(message.contains("what to do: "), "{message}");
         assert!(message.contains("--features cudnn") || message.contains("nvidia-smi"), "{message}");
     }
+}
+
+#[test]
+fn a_precision_that_the_cpu_does_not_have() {
+    let (folder, arguments) = workplace();
+    let coarse = ["--device", "cpu", "--precision", "bf16"];
+    let bench = ["bench", "--backbone", "small", "--image", "16", "--device", "cpu", "--precision", "tf32"];
+    for command in [&with(&arguments, &coarse)[..], &bench[..]] {
+        let message = complaint(folder.path(), command);
+        assert!(message.contains("--precision: expected precision f32, the only one"), "{message}");
+        assert!(message.contains("what to do: leave --precision away"), "{message}");
+    }
+    // What was trained in it elsewhere is tested in f32 here.
+    let run = trained(folder.path(), &arguments);
+    let path = run.join("last.safetensors");
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    checkpoint.header.config.precision = Precision::Bf16;
+    checkpoint.save(&path).unwrap();
+    let run = run.display().to_string();
+    let output = toalign(folder.path(), &["eval", "--run", &run, "--device", "cpu"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) const METRICS: &str = "metrics.jsonl";
 const LOG: &str = "log.txt";
 
 /// Settings that are not of the run but of the machine it is on, so that a resumed run may have others.
-const FREE_KEYS: [&str; 2] = ["workers", "device"];
+const FREE_KEYS: [&str; 3] = ["workers", "device", "precision"];
 
 /// The file name of a checkpoint inside a run's folder.
 pub fn checkpoint_name(kept: Kept) -> &'static str {

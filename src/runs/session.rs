@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::folder::{RunFolder, checkpoint_name, read_metrics};
 use crate::config::Checked;
 use crate::data::dataset::Task;
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, Precision};
 use crate::error::{Result, complain};
 use crate::method::Method;
 use crate::model::Model;
@@ -112,6 +112,10 @@ impl Trained {
         let checkpoint = Checkpoint::load(&path)?;
         let mut header = checkpoint.header.clone();
         header.config.device = device;
+        // What was trained in bf16 on a GPU can be tested on the CPU all the same.
+        if header.config.precision.check(&device.open()?).is_err() {
+            header.config.precision = Precision::F32;
+        }
         let config = header.config.clone().check()?;
         // One source or several: only the discriminator differs, and its last bias says how.
         let sources = checkpoint.tensors.get("d_net.ad_layer3.bias").map_or(1, |bias| bias.elem_count());
