@@ -91,7 +91,9 @@ impl BatchNorm {
                 (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor())
             }
             Mode::Training { statistics_updates } => {
-                let mean = (sum_of_rows(&rows)? / count as f64)?;
+                // Around the first row, which is near the mean: a large mean would cost the sum its last digits.
+                let origin = rows.get(0)?;
+                let mean = ((sum_of_rows(&rows.broadcast_sub(&origin)?)? / count as f64)? + origin)?;
                 let variance = (sum_of_rows(&rows.broadcast_sub(&mean)?.sqr()?)? / count as f64)?;
                 self.update_running_statistics(&mean, &variance, count, statistics_updates)?;
                 (mean, variance)
