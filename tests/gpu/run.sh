@@ -60,10 +60,10 @@ if wants profile; then
 fi
 if wants pictures; then
     pictures="$(mktemp -d)"
-    # 96 photo-like pictures, each of them in several classes of both domains: 20 pictures of 65 classes.
+    # As many pictures as a domain of Office-Home has, 40 of 65 classes: 96 photo-like ones, each in several classes.
     python3 "$here/make_pictures.py" "$pictures/all" --count 96
     for domain in Art Clipart; do
-        for number in {0..1299}; do
+        for number in {0..2599}; do
             class="$pictures/$domain/class $((number % 65))"
             mkdir -p "$class"
             ln "$(printf '%s/all/%05d.jpg' "$pictures" $((number * 7 % 96)))" "$class/$number.jpg"
