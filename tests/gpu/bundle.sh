@@ -4,9 +4,10 @@
 #   tests/gpu/bundle.sh DIR [TOOLKIT]
 #
 # Builds `toalign` and the GPU's tests with --features cudnn and packs them with the golden cases and the scripts into
-# DIR/toalign-gpu.tar.xz, at most 60 MB. candle's kernels are PTX for compute capability 8.0 (or
-# $CUDA_COMPUTE_CAP), which that and every newer GPU, Hopper's 9.0 included, compiles for itself; ours are compiled there,
-# for the GPU at hand. The toolkit goes into TOOLKIT (2.5 GB; DIR/toolkit unless given). Proves what can be proved without a GPU: it starts, finds none, and says so.
+# DIR/toalign-gpu.tar.xz, at most 60 MB. candle's kernels are PTX for compute capability 8.0 (or $CUDA_COMPUTE_CAP), which
+# that and every newer GPU, Hopper's 9.0 included, compiles for itself; ours are compiled there, for the GPU at hand. The
+# toolkit goes into TOOLKIT (2.5 GB; DIR/toolkit unless given). Proves what can be proved without a GPU: it starts, finds
+# none, and says so.
 #
 # There: tar xf toalign-gpu.tar.xz && toalign-gpu/run.sh
 set -euo pipefail
