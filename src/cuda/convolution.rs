@@ -127,7 +127,7 @@ fn product(shape: &ConvShape) -> Option<Product> {
         && shape.kernel_width == 1
         && shape.padding == 0
         && shape.stride <= 2
-        && shape.input_channels % 4 == 0;
+        && shape.input_channels.is_multiple_of(4);
     is_product.then(|| Product {
         pixels: shape.positions(),
         input: shape.input_channels,

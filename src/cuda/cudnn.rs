@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
@@ -165,11 +166,9 @@ fn prepared<R>(
             }
         };
         let key = (device, gpu.precision, layout, *shape);
-        if !library.prepared.contains_key(&key) {
-            library.prepared.insert(key, Prepared::new(handle, gpu.precision, layout, shape)?);
-        }
-        let Some(prepared) = library.prepared.get(&key) else {
-            bail!("convolution on the GPU: expected its descriptors, found none");
+        let prepared = match library.prepared.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Prepared::new(handle, gpu.precision, layout, shape)?),
         };
         work(prepared)
     })

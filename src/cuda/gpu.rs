@@ -28,6 +28,9 @@ pub(crate) struct Gpu {
     module: Arc<Module>,
 }
 
+/// The kernels of each device, and whether they are those for bf16.
+type Compiled = HashMap<(DeviceId, bool), Arc<Module>>;
+
 struct Module {
     module: Arc<CudaModule>,
     functions: Mutex<HashMap<&'static str, CudaFunction>>,
@@ -39,7 +42,7 @@ pub(super) struct Elements(CudaSlice<u8>);
 impl Gpu {
     /// The kernels are compiled once per device and kind of element, in about a second.
     pub fn new(device: &CudaDevice, precision: Precision) -> Result<Self> {
-        static COMPILED: Mutex<Option<HashMap<(DeviceId, bool), Arc<Module>>>> = Mutex::new(None);
+        static COMPILED: Mutex<Option<Compiled>> = Mutex::new(None);
         let stream = device.cuda_stream();
         let bf16 = precision == Precision::Bf16;
         let mut compiled = lock(&COMPILED);
