@@ -144,8 +144,8 @@ for run in &study.runs {
     let [last, best, entropy] = [last, best, entropy].map(|test| test.map_or(f64::NAN, |test| test.accuracy));
     assert!(best >= last && best >= entropy, "nothing beats the oracle");
 }
-let of_hda = study.runs.iter().filter(|run| run.method == "hda");
-let by_hand: f64 = of_hda.filter_map(|run| Some(run.finish()?.last_target_accuracy)).sum();
+let by_hand: f64 = study.runs.iter().filter(|run| run.method == "hda")
+    .filter_map(|run| Some(run.finish()?.last_target_accuracy)).sum();
 assert!((by_hand / 36.0 - chosen(&study, Choice::Last)[2]).abs() < 1e-9, "the mean over 12 tasks and 3 seeds");
 let adapted = gain(&study, "dannp", "source-only", Choice::Last, Unit::Seed).and_then(|gain| gain.interval);
 assert!(adapted.is_some_and(|(low, _)| low > 0.0), "adaptation helps");
