@@ -17,7 +17,7 @@ use super::gpu::{Address, Elements, Gpu, Kept, MOST_DOMAINS, launch};
 use crate::cpu::batch_norm::MOMENTUM;
 use crate::cpu::resnet::plan::Plan;
 use crate::device::Precision;
-use crate::device::left_gradients::LeftGradients;
+use crate::device::left_gradients::{LeftGradients, second_backward};
 use crate::lock::lock;
 
 /// The tensors of a unit, all f32 on the GPU.
@@ -183,10 +183,7 @@ impl CustomOp2 for BackboneOp {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Some((tape, prepared)) = lock(&self.tape).take() else {
-            bail!(
-                "backbone: expected one backward pass for each forward pass, found a second one; what it needs is \
-                 given back after the first. Call forward again, or ResNet::forward_by_layers, which keeps everything"
-            );
+            return second_backward();
         };
         let gpu = self.network.gpu(images)?;
         let images = if prepared.images == 0 { address(&gpu, images)? } else { prepared.images };

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, Var, WithDType};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, Var, WithDType, bail};
 
 use crate::lock::lock;
 
@@ -28,6 +28,14 @@ impl LeftGradients {
     pub fn leave(&self, gradients: impl IntoIterator<Item = Tensor>) {
         *lock(&self.0) = gradients.into_iter().map(Some).collect();
     }
+}
+
+/// The message of an operation whose tape is gone.
+pub(crate) fn second_backward<T>() -> Result<T> {
+    bail!(
+        "backbone: expected one backward pass for each forward pass, found a second one; what it needs is \
+         given back after the first. Call forward again, or ResNet::forward_by_layers, which keeps everything"
+    )
 }
 
 /// Passes the token on; on the way back, gives a parameter the gradient that was left for it.

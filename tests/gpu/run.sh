@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Verifies and measures the library on this machine's GPU, in one go and within nine minutes: tests against the golden cases
+# Verifies and measures the library on this machine's GPU, in one go (three minutes on an H200): tests against the golden cases
 # and the CPU, steps beside PyTorch's, a profile, a run from pictures on disk. Writes as it goes.
 #
 #   run.sh [RESULTS]      everything goes into RESULTS (results beside this file), the table last
@@ -16,7 +16,7 @@ steps="${STEPS:-20}"
 
 part() { echo "== $1 (after $((SECONDS - started)) s)"; }
 wants() { case " $parts " in *" $1 "*) part "$1" ;; *) return 1 ;; esac; }
-# With what is left of the nine minutes, at most so many seconds.
+# At most so many seconds, so that nothing that hangs takes the rest with it.
 limited() { timeout -k 5 "$1" "${@:2}"; }
 
 if wants machine; then

@@ -10,7 +10,7 @@ use super::plan::{Gradients, Plan, Tensors};
 use crate::cpu::batch_norm::Moments;
 use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, contiguous, unsupported, with_elements};
-use crate::device::left_gradients::LeftGradients;
+use crate::device::left_gradients::{LeftGradients, second_backward};
 use crate::lock::lock;
 
 /// Memory for passes in either precision.
@@ -124,10 +124,7 @@ impl BackboneOp {
 
     fn backward<T: Stored>(&self, images: &Tensor, gradient: &Tensor) -> Result<()> {
         let Some(tape) = lock(&self.tape).take().and_then(|tape| tape.downcast::<Tape<T>>().ok()) else {
-            bail!(
-                "backbone: expected one backward pass for each forward pass, found a second one; what it needs is \
-                 given back after the first. Call forward again, or ResNet::forward_by_layers, which keeps everything"
-            );
+            return second_backward();
         };
         let gradients = with_elements::<T, _>(images, |images| {
             with_elements::<T, _>(gradient, |gradient| {
