@@ -103,32 +103,62 @@ pub fn make_model(config: &Checked, classes: usize, sources: usize) -> Result<Mo
     Ok(Model::new(&spec, config.seed)?.to_device(&device)?.with_precision(config.precision))
 }
 
-/// Sets the backbone to the weights that the run starts from.
-pub(crate) fn load_initial_weights(model: &Model, config: &RunConfig) -> Result<()> {
-    let backbone = model.backbone.parameters();
-    match (&config.weights, config.backbone) {
-        (Weights::None, _) => Ok(()),
-        (Weights::File(path), _) => weights::load_backbone(&backbone, path),
-        (Weights::Pretrained, BackboneKind::Small) => {
-            let bytes = include_bytes!("model/small.safetensors");
-            let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
-            let place = Path::new("the built-in weights");
-            weights::load(&backbone, &tensors.into_iter().collect(), place)
+/// The file of the weights that a run starts from; none if they are random or built in.
+///
+/// # Errors
+/// If it is not there; the message says where to get it.
+pub(crate) fn initial_weights_file(config: &RunConfig) -> Result<Option<PathBuf>> {
+    let place = "weights (--weights)";
+    let backbone = config.backbone;
+    let fetch = format!("toalign data fetch weights --backbone {backbone}");
+    match (&config.weights, backbone) {
+        (Weights::None, _) | (Weights::Pretrained, BackboneKind::Small) => Ok(None),
+        (Weights::File(path), _) if path.is_file() => Ok(Some(path.clone())),
+        (Weights::File(path), _) => {
+            let written = path.to_string_lossy();
+            // torchvision's names of weights, and addresses, are what others take here.
+            let advice = if written.contains("://") {
+                format!("download it, then --weights FILE; or {fetch} for torchvision's first weights of ImageNet")
+            } else if written.to_ascii_uppercase().starts_with("IMAGENET1K") || written == "DEFAULT" {
+                format!(
+                    "{fetch}, then --weights pretrained, for IMAGENET1K_V1; in Python for others: \
+                     torch.save(torchvision.models.{backbone}(weights=\"{written}\").state_dict(), \"{backbone}.pth\"), \
+                     then --weights {backbone}.pth"
+                )
+            } else {
+                "check the spelling of the path; 'pretrained' and 'none' are no files".to_owned()
+            };
+            let found = if path.is_dir() { "a folder" } else { "no such file" };
+            Err(complain(format!("a file of weights named {written}"), found).at(place).advice(advice).into())
         }
         (Weights::Pretrained, other) => match pretrained::find(other) {
-            Some(path) => weights::load_backbone(&backbone, &path),
+            Some(path) => Ok(Some(path)),
             None => Err(complain(
                 format!("a file with pretrained weights of {other}"),
                 "none in the cache of the hub, and only those of small built in",
             )
-            .at("weights (--weights)")
+            .at(place)
             .advice(format!(
-                "toalign data fetch weights --backbone {other}, or --weights FILE with torchvision's {other} \
-                 (.safetensors or .pth), or --weights none for random values"
+                "{fetch}, or --weights FILE with torchvision's {other} (.safetensors or .pth), or --weights none for \
+                 random values"
             ))
             .into()),
         },
     }
+}
+
+/// Sets the backbone to the weights that the run starts from; returns what a user should know of them.
+pub(crate) fn load_initial_weights(model: &Model, config: &RunConfig) -> Result<Vec<String>> {
+    let backbone = model.backbone.parameters();
+    if let Some(path) = initial_weights_file(config)? {
+        return weights::load_backbone(&backbone, &path);
+    }
+    if config.weights == Weights::Pretrained {
+        let tensors =
+            candle_core::safetensors::load_buffer(include_bytes!("model/small.safetensors"), &Device::Cpu)?;
+        weights::load(&backbone, &tensors.into_iter().collect(), Path::new("the built-in weights"))?;
+    }
+    Ok(vec![])
 }
 
 #[cfg(test)]

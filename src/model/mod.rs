@@ -1,13 +1,15 @@
 //! Networks: a backbone, a head, a discriminator, under PyTorch's tensor names.
 
+mod backbone_file;
 pub mod backbone_kind;
 pub mod discriminator;
 pub mod head;
-mod pickle_limits;
 pub mod pretrained;
 mod pytorch_file;
 mod residual_block;
 pub mod resnet;
+mod shards;
+mod unpickle;
 pub mod weights;
 
 use candle_core::{DType, Device, Tensor};

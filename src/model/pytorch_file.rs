@@ -1,19 +1,18 @@
 //! The files that `torch.save` writes: a zip archive with one pickle, `data.pkl`, that describes the tensors, and one
 //! entry per storage, `data/0`, `data/1` and so on, with their bytes.
 //!
-//! candle's unpickler reads `data.pkl`. Whatever the pickle claims is checked against the archive before anything is
-//! allocated, so that a damaged file ends in a message.
+//! Whatever the pickle claims is checked against the archive before anything is allocated, so that a damaged file ends
+//! in a message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use candle_core::pickle::{Object, Stack};
 use candle_core::{DType, Device, Tensor};
 use zip::ZipArchive;
 
-use super::pickle_limits::Limits;
+use super::unpickle::{Object, Outcome, Pickle, Place};
 use crate::error::{Result, complain, file_error};
 
 /// Tensors by PyTorch's name, in PyTorch's layout.
@@ -22,19 +21,15 @@ pub type NamedTensors = BTreeMap<String, Tensor>;
 /// Short texts beside the tensors: the metadata of a safetensors file, the numbers of a PyTorch file.
 pub type Notes = BTreeMap<String, String>;
 
-/// Where the tensors are: at the top of the file, or in a dictionary under one of these keys; and what then stands
-/// before their names. `base_net` and `d_net` are the published code's; the others it accepts for pretrained weights.
-const PLACES: [(&str, &str); 6] = [
-    ("base_net", "base_net."),
-    ("d_net", "d_net."),
-    ("state", ""),
-    ("state_dict", ""),
-    ("models", ""),
-    ("model", ""),
-];
+/// Dictionaries around a network's tensors that say nothing of it. Others stand before the names, as `base_net` and
+/// `d_net` of the published code do.
+const WRAPPERS: [&str; 4] = ["state", "state_dict", "models", "model"];
 
-/// What went wrong, for the end of a message.
-type Outcome<T> = std::result::Result<T, String>;
+/// Dictionaries, also inside each other; checkpoints have a few.
+const MOST_DICTIONARIES: usize = 1000;
+
+/// More than any network has.
+const MOST_TENSORS: usize = 100_000;
 
 /// The tensors by name, and the numbers and words beside them.
 pub(super) fn read(path: &Path, length: u64) -> Result<(NamedTensors, Notes)> {
@@ -49,20 +44,15 @@ pub(super) fn read(path: &Path, length: u64) -> Result<(NamedTensors, Notes)> {
 
 fn tensors_and_notes(file: File, length: u64) -> Outcome<(NamedTensors, Notes)> {
     let mut archive = Archive::open(file, length)?;
-    let pickle = archive.entry("data.pkl")?;
+    let pickle = Pickle::read(&archive.entry("data.pkl")?)?;
     let (mut tensors, mut notes) = (NamedTensors::new(), Notes::new());
     // Anything but a dictionary, such as a whole pickled network, holds no tensor by name.
-    let Object::Dict(top) = unpickle(&pickle)? else {
-        return Ok((tensors, notes));
-    };
-    archive.take_tensors("", &top, &mut tensors)?;
-    for (key, value) in &top {
-        let Object::Unicode(key) = key else { continue };
-        let place = PLACES.iter().find(|(place, _)| place == key);
-        if let (Some((_, prefix)), Object::Dict(entries)) = (place, value) {
-            archive.take_tensors(prefix, entries, &mut tensors)?;
-        } else if let Some(note) = as_text(value) {
-            notes.insert(key.clone(), note);
+    archive.take_tensors(&pickle, pickle.top, "", &mut HashSet::new(), &mut tensors)?;
+    if let Object::Dictionary(entries) = pickle.at(pickle.top) {
+        for &(key, value) in entries {
+            if let (Some(key), Some(note)) = (pickle.text(key), as_text(pickle.at(value))) {
+                notes.insert(key.to_owned(), note);
+            }
         }
     }
     Ok((tensors, notes))
@@ -70,24 +60,11 @@ fn tensors_and_notes(file: File, length: u64) -> Outcome<(NamedTensors, Notes)> 
 
 fn as_text(value: &Object) -> Option<String> {
     match value {
-        Object::Int(number) => Some(number.to_string()),
-        Object::Long(number) => Some(number.to_string()),
+        Object::Whole(number) => Some(number.to_string()),
         Object::Float(number) => Some(number.to_string()),
-        Object::Bool(truth) => Some(truth.to_string()),
-        Object::Unicode(text) => Some(text.clone()),
+        Object::Truth(truth) => Some(truth.to_string()),
+        Object::Text(text) => Some(text.clone()),
         _ => None,
-    }
-}
-
-/// Runs the pickle with candle's unpickler, one instruction at a time.
-fn unpickle(mut pickle: &[u8]) -> Outcome<Object> {
-    let mut stack = Stack::empty();
-    let mut limits = Limits::of(pickle);
-    loop {
-        limits.follow(pickle)?;
-        if stack.read(&mut pickle).map_err(|error| first_line(&error))? {
-            return stack.finalize().map_err(|error| first_line(&error));
-        }
     }
 }
 
@@ -127,19 +104,37 @@ impl Archive {
         Ok(bytes)
     }
 
+    /// Takes the tensors of a dictionary, and of dictionaries inside it, whose keys then stand before the names.
     fn take_tensors(
         &mut self,
+        pickle: &Pickle,
+        place: Place,
         prefix: &str,
-        entries: &[(Object, Object)],
+        seen: &mut HashSet<Place>,
         found: &mut NamedTensors,
     ) -> Outcome<()> {
-        for (name, value) in entries {
-            if let (Object::Unicode(name), Some(view)) = (name, View::of(value)) {
+        let Object::Dictionary(entries) = pickle.at(place) else {
+            return Ok(());
+        };
+        // The same dictionary twice is one network; inside itself it would have no end.
+        if !seen.insert(place) || seen.len() > MOST_DICTIONARIES {
+            return Ok(());
+        }
+        for &(key, value) in entries {
+            let Some(key) = pickle.text(key) else { continue };
+            if let Some(view) = View::of(pickle, value) {
                 // `DataParallel` puts this before every name.
-                let name = name.strip_prefix("module.").unwrap_or(name);
+                let name = format!("{prefix}{}", key.strip_prefix("module.").unwrap_or(key));
+                if found.len() == MOST_TENSORS {
+                    return Err(format!("more than {MOST_TENSORS} tensors"));
+                }
                 let bytes = self.entry(&format!("data/{}", view.storage))?;
                 let tensor = view.tensor(&bytes).map_err(|reason| format!("tensor '{name}' {reason}"))?;
-                found.insert(format!("{prefix}{name}"), tensor);
+                found.insert(name, tensor);
+            } else {
+                let inside =
+                    if WRAPPERS.contains(&key) { prefix.to_owned() } else { format!("{prefix}{key}.") };
+                self.take_tensors(pickle, value, &inside, seen, found)?;
             }
         }
         Ok(())
@@ -158,33 +153,34 @@ struct View<'a> {
 impl<'a> View<'a> {
     /// Reads `torch._utils._rebuild_tensor_v2((…, type, storage, …), offset, shape, strides, …)`, also inside
     /// `_rebuild_parameter(…)`. Nothing for any other object, and for types that no network here has.
-    fn of(value: &'a Object) -> Option<Self> {
-        let Object::Reduce { callable, args } = value else {
+    fn of(pickle: &'a Pickle, place: Place) -> Option<Self> {
+        let (class, arguments) = made(pickle, place)?;
+        let (class, arguments) = match (class, arguments) {
+            ("_rebuild_parameter", [tensor, ..]) => made(pickle, *tensor)?,
+            other => other,
+        };
+        let ("_rebuild_tensor_v2", &[storage, offset, shape, strides, ..]) = (class, arguments) else {
             return None;
         };
-        let (Object::Class { class_name, .. }, Object::Tuple(args)) = (&**callable, &**args) else {
+        let Object::Elsewhere(storage) = pickle.at(storage) else {
             return None;
         };
-        match (class_name.as_str(), args.as_slice()) {
-            ("_rebuild_parameter", [tensor, ..]) => Self::of(tensor),
-            ("_rebuild_tensor_v2", [Object::PersistentLoad(storage), offset, shape, strides, ..]) => {
-                let Object::Tuple(storage) = &**storage else {
-                    return None;
-                };
-                let [_, Object::Class { class_name, .. }, Object::Unicode(storage), ..] = storage.as_slice()
-                else {
-                    return None;
-                };
-                Some(Self {
-                    storage,
-                    dtype: element_type(class_name)?,
-                    offset: number(offset)?,
-                    shape: numbers(shape)?,
-                    strides: numbers(strides)?,
-                })
-            }
-            _ => None,
-        }
+        let [_, class, storage, ..] = *row(pickle, *storage)? else {
+            return None;
+        };
+        let Object::Class(class) = pickle.at(class) else {
+            return None;
+        };
+        let numbers = |place: Place| -> Option<Vec<usize>> {
+            row(pickle, place)?.iter().map(|place| number(pickle, *place)).collect()
+        };
+        Some(Self {
+            storage: pickle.text(storage)?,
+            dtype: element_type(class)?,
+            offset: number(pickle, offset)?,
+            shape: numbers(shape)?,
+            strides: numbers(strides)?,
+        })
     }
 
     /// The elements in the order of `shape`: a network kept "channels last" has other strides than candle expects.
@@ -240,47 +236,27 @@ fn element_type(storage: &str) -> Option<DType> {
     })
 }
 
-fn number(value: &Object) -> Option<usize> {
-    match value {
-        Object::Int(number) => usize::try_from(*number).ok(),
-        Object::Long(number) => usize::try_from(*number).ok(),
+/// The class's name and its arguments.
+fn made(pickle: &Pickle, place: Place) -> Option<(&str, &[Place])> {
+    match pickle.at(place) {
+        Object::Made { class, arguments } => match pickle.at(*class) {
+            Object::Class(name) => Some((name, row(pickle, *arguments)?)),
+            _ => None,
+        },
         _ => None,
     }
 }
 
-fn numbers(value: &Object) -> Option<Vec<usize>> {
-    match value {
-        Object::Tuple(values) => values.iter().map(number).collect(),
+fn row(pickle: &Pickle, place: Place) -> Option<&[Place]> {
+    match pickle.at(place) {
+        Object::Row(row) => Some(row),
         _ => None,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(pickle: &[u8]) -> String {
-        unpickle(pickle).map(|_| ()).unwrap_err()
-    }
-
-    #[test]
-    fn objects_inside_objects_end_somewhere() {
-        let nested = |instruction: u8| [&[b']'][..], &vec![instruction; 200_000], b"."].concat();
-        // Tuples of one, and a list for every tuple of two.
-        assert_eq!(refusal(&nested(0x85)), "objects inside objects, more than 64 deep");
-        let lists = [&vec![b']'; 200_000][..], &vec![b'a'; 199_999], b"."].concat();
-        assert_eq!(refusal(&lists), "objects inside objects, more than 64 deep");
-        let fine = [&[b']'][..], &[0x85; 60], b"."].concat();
-        assert!(unpickle(&fine).is_ok());
-    }
-
-    #[test]
-    fn copies_of_copies_end_somewhere() {
-        // x = (x, x), 60 times: 2⁶⁰ objects in 360 bytes.
-        let doubling = b"q\x00h\x00\x86".repeat(60);
-        let pickle = [&b"]"[..], &doubling, b"."].concat();
-        assert_eq!(refusal(&pickle), "objects that unfold to much more than the file");
-        let pickle = [&b"]"[..], &doubling[..15], b"."].concat();
-        assert!(unpickle(&pickle).is_ok());
+fn number(pickle: &Pickle, place: Place) -> Option<usize> {
+    match pickle.at(place) {
+        Object::Whole(number) => usize::try_from(*number).ok(),
+        _ => None,
     }
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 use candle_core::{DType, Device};
 use safetensors::SafeTensors;
 
-use super::pytorch_file;
+pub use super::backbone_file::load_backbone;
 pub use super::pytorch_file::{NamedTensors, Notes};
+use super::{pytorch_file, shards};
 use crate::error::{Error, Result, complain, file_error};
 use crate::nn::parameters::Parameter;
 
@@ -29,35 +30,49 @@ pub fn read(path: &Path) -> Result<NamedTensors> {
 /// # Errors
 /// As [`read`].
 pub fn read_with_notes(path: &Path) -> Result<(NamedTensors, Notes)> {
-    let (start, length) = beginning(path)?;
-    let named_safetensors =
-        path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
-    // Told apart by content: a safetensors file is the length of its header in 8 bytes, then JSON; a zip says PK.
-    let (tensors, notes) = if start.starts_with(b"PK\x03\x04") {
-        pytorch_file::read(path, length)?
-    } else if start.get(8) == Some(&b'{') || named_safetensors {
-        read_safetensors(path)?
-    } else if start.starts_with(&OLD_PYTORCH) {
-        return Err(complain("a PyTorch file of version 1.6 (2020) or later", "one of the older format")
-            .at(path.display())
-            .advice("write it anew in Python: torch.save(torch.load(path, weights_only=True), path)")
-            .into());
-    } else {
-        return Err(complain(
-            "a .safetensors file or what torch.save writes (.pth, .pt)",
-            format!("{length} bytes that are neither"),
-        )
-        .at(path.display())
-        .advice("check that this is the file of weights, and that it was fetched or copied completely")
-        .into());
-    };
+    let (mut tensors, mut notes) = (NamedTensors::new(), Notes::new());
+    for file in shards::of(path)?.unwrap_or_else(|| vec![path.to_owned()]) {
+        let (some, beside) = read_one(&file)?;
+        tensors.extend(some);
+        notes.extend(beside);
+    }
     if tensors.is_empty() {
-        return Err(complain("a file of weights by PyTorch's names", "a file without a named tensor")
+        let keys: Vec<&str> = notes.keys().map(String::as_str).collect();
+        let found = match keys[..] {
+            [] => "a file without a named tensor".to_owned(),
+            _ => format!("a file without a named tensor, with {}", keys.join(", ")),
+        };
+        return Err(complain("a file of weights by PyTorch's names", found)
             .at(path.display())
             .advice("save a state_dict: torch.save(model.state_dict(), path)")
             .into());
     }
     Ok((tensors, notes))
+}
+
+fn read_one(path: &Path) -> Result<(NamedTensors, Notes)> {
+    let (start, length) = beginning(path)?;
+    let named_safetensors =
+        path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
+    // Told apart by content: a safetensors file is the length of its header in 8 bytes, then JSON; a zip says PK.
+    if start.starts_with(b"PK\x03\x04") {
+        pytorch_file::read(path, length)
+    } else if start.get(8) == Some(&b'{') || named_safetensors {
+        read_safetensors(path)
+    } else if start.starts_with(&OLD_PYTORCH) {
+        Err(complain("a PyTorch file of version 1.6 (2020) or later", "one of the older format")
+            .at(path.display())
+            .advice("write it anew in Python: torch.save(torch.load(path, weights_only=True), path)")
+            .into())
+    } else {
+        Err(complain(
+            "a .safetensors file or what torch.save writes (.pth, .pt)",
+            format!("{length} bytes that are neither"),
+        )
+        .at(path.display())
+        .advice("check that this is the file of weights, and that it was fetched or copied completely")
+        .into())
+    }
 }
 
 /// How `torch.save` began its files before PyTorch 1.6: a pickle of its magic number 0x1950a86a20f9469cfc6c.
@@ -106,18 +121,6 @@ pub fn load(parameters: &[Parameter], tensors: &NamedTensors, path: &Path) -> Re
         }
     }
     Ok(())
-}
-
-/// Sets the backbone from a file of torchvision, of the published code, or of ours; other tensors are left alone.
-///
-/// # Errors
-/// If the file is not of this backbone.
-pub fn load_backbone(parameters: &[Parameter], path: &Path) -> Result<()> {
-    let tensors = read(path)?
-        .into_iter()
-        .map(|(name, tensor)| (name.strip_prefix("base_net.").unwrap_or(&name).to_owned(), tensor))
-        .collect();
-    load(parameters, &tensors, path)
 }
 
 fn check(parameter: &Parameter, tensors: &NamedTensors, path: &Path) -> Result<()> {

@@ -44,11 +44,11 @@ impl Session {
     /// # Errors
     /// If the data or the weights cannot be read.
     pub fn new(config: Checked) -> Result<Self> {
-        let task = open_task(&config)?;
+        let mut task = open_task(&config)?;
         let config = config.on_task(&task.name);
         let sources = task.source.pictures.parts().len();
         let model = make_model(&config, task.classes.len(), sources)?;
-        load_initial_weights(&model, &config)?;
+        task.remarks.extend(load_initial_weights(&model, &config)?);
         Ok(Self { method: make_method(&config), config, task, model })
     }
 
