@@ -107,7 +107,7 @@ pub fn make_model(config: &Checked, classes: usize, sources: usize) -> Result<Mo
 ///
 /// # Errors
 /// If it is not there; the message says where to get it.
-pub(crate) fn initial_weights_file(config: &RunConfig) -> Result<Option<PathBuf>> {
+pub fn initial_weights_file(config: &RunConfig) -> Result<Option<PathBuf>> {
     let place = "weights (--weights)";
     let backbone = config.backbone;
     let fetch = format!("toalign data fetch weights --backbone {backbone}");

@@ -85,6 +85,6 @@ fn messages_name_what_exists() {
 #[test]
 fn office_home_gets_its_usual_abbreviations() {
     let domains = named(&["Art", "Clipart", "Product", "RealWorld"]);
-    let short: Vec<String> = (0..4).map(|index| short_name(index, &domains)).collect();
+    let short: Vec<String> = domains.iter().map(|domain| short_name(domain)).collect();
     assert_eq!(short, ["Ar", "Cl", "Pr", "Rw"]);
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use toalign::data::fingerprint::Fingerprint;
 use toalign::runs::folder::{RunFolder, RunState, read_config, read_metrics};
 use toalign::train::checkpoint::Checkpoint;
 use toalign::train::record::Record;
@@ -132,7 +133,8 @@ fn a_run_that_another_process_is_at_is_left_to_it() {
     let run = || String::from_utf8(toalign(folder.path(), &with(&arguments, &[])).stdout).unwrap();
     assert_eq!(run(), "4 runs in runs: 4 finished\n");
     let config = read_config(&folder.path().join("runs/toy3x5/Ar-Re/source-only/1")).unwrap();
-    let (held, checkpoint) = RunFolder::open(&folder.path().join("runs"), &config, true).unwrap();
+    let (held, checkpoint) =
+        RunFolder::open(&folder.path().join("runs"), &config, &Fingerprint::parse(""), true, true).unwrap();
     assert_eq!(checkpoint.unwrap().header.progress.step, config.steps);
     assert_eq!(run(), "4 runs in runs: 3 finished before, 1 elsewhere\n");
     drop(held);

@@ -9,6 +9,8 @@ use toalign::train::observer::{Observer, StepReport, TestReport};
 use toalign::train::pace::Pace;
 use toalign::train::record::Record;
 
+use super::stop;
+
 /// A bar over steps; invisible where standard error is no terminal.
 #[derive(Clone)]
 pub struct Steps {
@@ -62,7 +64,7 @@ impl Bar {
 impl Observer for Bar {
     fn on_step(&mut self, _report: &StepReport) -> Result<ControlFlow<()>> {
         self.steps.bar.inc(1);
-        Ok(ControlFlow::Continue(()))
+        Ok(stop::go_on())
     }
 
     fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {

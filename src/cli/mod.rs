@@ -9,6 +9,7 @@ mod fetch;
 mod predict;
 mod report;
 mod say;
+mod stop;
 mod sweep;
 mod train;
 

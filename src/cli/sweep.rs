@@ -8,17 +8,21 @@ use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use toalign::Result;
 use toalign::config::{Overlay, Preset, RunConfig};
-use toalign::error::complain;
+use toalign::error::{complain, file_error};
 use toalign::files::write_atomically;
 use toalign::main_job::METHODS;
-use toalign::runs::slurm::{Requests, script_of_this_command};
+use toalign::runs::folder::{RunFolder, RunState};
+use toalign::runs::session::Outcome;
+use toalign::runs::slurm::{Requests, Script, script_of_this_command};
 use toalign::runs::study::keep;
 use toalign::runs::sweep::{Ended, Overview, Plan};
+use toalign::setup::initial_weights_file;
 use toalign::train::observer::{Observer, StepReport, TestReport};
 use toalign::train::record::Record;
 
 use super::bar::Steps;
 use super::say::say;
+use super::stop;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,6 +54,9 @@ pub struct Sweep {
     /// Copy the metrics of every finished run to DIR/<data>/<task>/<method>/<seed>.jsonl, small files to keep.
     #[arg(long, value_name = "DIR")]
     records: Option<PathBuf>,
+    /// Let runs go on although pictures were added, deleted or changed since their checkpoint was taken.
+    #[arg(long)]
+    accept_changed_data: bool,
     /// Train nothing, but write this sweep as an array job for Slurm, one index per run; `-` prints it.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "sweep.sbatch", help_heading = "Slurm")]
     slurm: Option<PathBuf>,
@@ -85,13 +92,21 @@ impl Sweep {
         }
         let base = self.settings.over(self.preset, self.config.as_deref())?;
         let mut plan = Plan::new(&base, &self.tasks, &self.methods, &self.seeds)?;
+        // Said once and now, not by every run when its turn comes; a run that has begun needs no initial weights.
+        let absent =
+            |run| matches!(RunState::of(&RunFolder::path_of(&self.out, run), run), Ok(RunState::Absent));
+        if plan.runs.iter().any(|run| absent(run)) {
+            initial_weights_file(&base)?;
+        }
         if let Some(file) = &self.slurm {
-            return write_script(file, &script_of_this_command(plan.runs.len(), &self.out, &self.requests)?);
+            let script = script_of_this_command(plan.runs.len(), &self.out, &self.requests)?;
+            return write_script(file, &script);
         }
         if let Some(index) = self.index {
             plan = plan.only(index)?;
         }
-        let bars = Bars::over(&plan);
+        stop::listen();
+        let bars = Bars { accept_changed_data: self.accept_changed_data, ..Bars::over(&plan) };
         let ended = plan.run(&self.out, self.jobs, &bars)?;
         bars.finish();
         if let Some(kept) = &self.records {
@@ -105,11 +120,13 @@ impl Sweep {
     }
 }
 
-fn write_script(file: &Path, script: &str) -> Result<()> {
+/// Writes the script, and makes the folder for what the runs say, since Slurm does not; or prints the script.
+fn write_script(file: &Path, script: &Script) -> Result<()> {
     if file == Path::new("-") {
-        return say(script);
+        return say(format!("{}\n# First: mkdir -p {}", script.text.trim_end(), script.logs.display()));
     }
-    write_atomically(file, script.as_bytes())?;
+    std::fs::create_dir_all(&script.logs).map_err(|error| file_error("create", &script.logs, error))?;
+    write_atomically(file, script.text.as_bytes())?;
     say(format!("submit it with: sbatch {}", file.display()))
 }
 
@@ -117,6 +134,7 @@ fn write_script(file: &Path, script: &str) -> Result<()> {
 struct Bars {
     group: MultiProgress,
     total: Steps,
+    accept_changed_data: bool,
 }
 
 impl Bars {
@@ -129,15 +147,30 @@ impl Bars {
         let total = Steps::over(steps, &template);
         group.add(total.bar.clone());
         total.bar.enable_steady_tick(Duration::from_secs(1));
-        Self { group, total }
+        Self { group, total, accept_changed_data: false }
     }
 
     fn finish(&self) {
         self.total.bar.finish_and_clear();
     }
+
+    /// A line for a file: where standard error is a terminal, the bars say it.
+    fn note(&self, run: &RunConfig, what: std::fmt::Arguments) {
+        if self.group.is_hidden() {
+            eprintln!("{} {} seed {}: {what}", run.task, run.method_name(), run.seed);
+        }
+    }
 }
 
 impl Overview for Bars {
+    fn goes_on(&self) -> bool {
+        !stop::asked()
+    }
+
+    fn accepts_changed_data(&self) -> bool {
+        self.accept_changed_data
+    }
+
     fn begin(&self, _number: usize, run: &RunConfig) -> Box<dyn Observer> {
         let bar = self.group.add(ProgressBar::new(run.steps as u64));
         if let Ok(style) = ProgressStyle::with_template("{msg:40} {wide_bar} {pos}/{len}") {
@@ -145,6 +178,7 @@ impl Overview for Bars {
         }
         let name = format!("{} {} seed {}", run.task, run.method_name(), run.seed);
         bar.set_message(name.clone());
+        self.note(run, format_args!("begun"));
         Box::new(RunBar { bar, total: self.total.clone(), name })
     }
 
@@ -156,7 +190,14 @@ impl Overview for Bars {
             Ended::Failed(error) => self.group.suspend(|| {
                 eprintln!("{} {} seed {} failed: {error}", run.task, run.method_name(), run.seed);
             }),
-            Ended::Finished(_) | Ended::Stopped(_) | Ended::NotBegun => {}
+            Ended::Finished(Outcome { summary, .. }) => {
+                let accuracy = summary.last_accuracy.unwrap_or_default();
+                self.note(run, format_args!("finished, {accuracy:.1} % on the target"));
+            }
+            Ended::Stopped(Outcome { summary, .. }) => {
+                self.note(run, format_args!("stopped after {} of {} steps", summary.step, run.steps));
+            }
+            Ended::NotBegun => {}
         }
     }
 }
@@ -178,7 +219,7 @@ impl Observer for RunBar {
     fn on_step(&mut self, _report: &StepReport) -> Result<ControlFlow<()>> {
         self.bar.inc(1);
         self.total.bar.inc(1);
-        Ok(ControlFlow::Continue(()))
+        Ok(stop::go_on())
     }
 
     fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
@@ -227,6 +268,9 @@ fn say_how_it_ended(plan: &Plan, ended: &[Ended], out: &Path) -> Result<()> {
     };
     say(format!("{runs} in {}: {counts}", out.display()))?;
     match failures.len() {
+        0 if stop::asked() => Err(complain("every run to finish", "a signal to stop")
+            .advice("the same command again goes on")
+            .into()),
         0 => Ok(()),
         count => Err(complain(
             "every run to finish",

@@ -6,11 +6,13 @@ use clap::Args;
 use toalign::Result;
 use toalign::config::{Overlay, Preset};
 use toalign::device;
+use toalign::error::complain;
 use toalign::runs::folder::RunFolder;
 use toalign::runs::session::Session;
 
 use super::bar::Bar;
 use super::say::{remark, say};
+use super::stop;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +37,9 @@ pub struct Train {
     /// Go on from the run's last checkpoint.
     #[arg(long)]
     resume: bool,
+    /// Go on although pictures were added, deleted or changed since the checkpoint was taken.
+    #[arg(long, requires = "resume")]
+    accept_changed_data: bool,
     #[command(flatten)]
     settings: Overlay,
 }
@@ -43,10 +48,13 @@ impl Train {
     /// Trains to the end and prints the outcome.
     pub fn run(self) -> Result<()> {
         let config = self.settings.over(self.preset, self.config.as_deref())?;
-        let session = Session::new(config)?;
+        let mut session =
+            if self.resume { Session::to_resume(config, &self.out)? } else { Session::new(config)? };
+        session.accept_changed_data = self.accept_changed_data;
         remark(&session.task.remarks);
         let folder = RunFolder::path_of(&self.out, &session.config);
         say(format!("run: {}\ndevice: {}", folder.display(), device::name(session.model.device())))?;
+        stop::listen();
         let mut bar = Bar::over(session.config.steps);
         let outcome = session.run_in(&self.out, self.resume, &mut [&mut bar])?;
         bar.finish();
@@ -60,6 +68,14 @@ impl Train {
                 best.accuracy, best.step
             ))?;
         }
-        say(format!("{:.3} seconds per step", summary.seconds_per_step))
+        say(format!("{:.3} seconds per step", summary.seconds_per_step))?;
+        if summary.finished {
+            return Ok(());
+        }
+        let (done, all) = (summary.step, session.config.steps);
+        Err(complain(format!("{all} steps"), format!("a signal to stop after step {done}"))
+            .at(outcome.folder.display())
+            .advice("--resume goes on from there")
+            .into())
     }
 }

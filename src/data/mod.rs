@@ -5,6 +5,7 @@ pub mod check;
 pub(crate) mod class_folders;
 pub mod dataset;
 pub mod decode;
+pub mod fingerprint;
 pub mod folder;
 pub mod hub;
 pub mod joined;

@@ -7,6 +7,7 @@ use crate::error::{Error, Result, complain, nearest};
 enum Fit {
     Exact,
     SameLetters,
+    Abbreviation,
     Beginning,
     SomeLetters,
 }
@@ -130,37 +131,62 @@ pub fn all_tasks(domains: &[String]) -> Vec<String> {
 
 /// The short name of the task from some domains to another, such as `Ar-Cl` or `Ar+Cl-Rw`.
 pub fn task_name(sources: &[usize], target: usize, domains: &[String]) -> String {
-    let short = |&index: &usize| short_name(index, domains);
-    format!("{}-{}", sources.iter().map(short).collect::<Vec<_>>().join("+"), short(&target))
+    let sources: Vec<String> = sources.iter().map(|&index| short_name(&domains[index])).collect();
+    format!("{}-{}", sources.join("+"), short_name(&domains[target]))
 }
 
-/// The name that a task's folder and the tables use: two letters (`Rw`) if they mean this domain only, else all of it.
+/// The name that a task's folder and the tables use: the field's two letters for the domains of the known data sets, the whole
+/// name for every other. What else lies beside a domain does not change it, so that a run is found again.
 ///
 /// ```
 /// use toalign::data::names::short_name;
-/// let domains = ["Real World", "Product", "Painting", "Paper"].map(String::from);
-/// assert_eq!(short_name(0, &domains), "Rw");
-/// assert_eq!(short_name(1, &domains), "Pr");
-/// assert_eq!(short_name(2, &domains), "Painting");
+/// assert_eq!(short_name("Real World"), "Rw");
+/// assert_eq!(short_name("clipart"), "Cl");
+/// assert_eq!(short_name("Archive"), "Archive");
 /// ```
-pub fn short_name(index: usize, domains: &[String]) -> String {
-    let words = words(&domains[index]);
-    let letters: Vec<char> = match words.as_slice() {
-        [] => vec![],
-        [word] => word.chars().take(2).collect(),
-        several => several.iter().filter_map(|word| word.chars().next()).collect(),
-    };
-    let mut short = String::new();
-    for (place, letter) in letters.into_iter().enumerate() {
-        match place {
-            0 => short.extend(letter.to_uppercase()),
-            _ => short.extend(letter.to_lowercase()),
+pub fn short_name(domain: &str) -> String {
+    abbreviation(domain).map_or_else(|| domain.to_owned(), str::to_owned)
+}
+
+/// The domains of Office-Home, Office-31, DomainNet and VisDA-2017 by their letters, as tables of the field shorten them.
+const ABBREVIATIONS: [(&str, &str); 13] = [
+    ("art", "Ar"),
+    ("clipart", "Cl"),
+    ("product", "Pr"),
+    ("realworld", "Rw"),
+    ("amazon", "Am"),
+    ("dslr", "Ds"),
+    ("webcam", "We"),
+    ("infograph", "In"),
+    ("painting", "Pa"),
+    ("quickdraw", "Qu"),
+    ("real", "Re"),
+    ("sketch", "Sk"),
+    ("synthetic", "Sy"),
+];
+
+fn abbreviation(domain: &str) -> Option<&'static str> {
+    let letters = letters(domain);
+    ABBREVIATIONS.iter().find(|(name, _)| *name == letters).map(|(_, short)| *short)
+}
+
+/// What [`task_name`] was in versions that shortened every domain to two letters where those meant it alone.
+pub(crate) fn earlier_task_name(sources: &[usize], target: usize, domains: &[String]) -> String {
+    let short = |&index: &usize| {
+        let words = words(&domains[index]);
+        let letters: String = match words.as_slice() {
+            [word] => word.chars().take(2).collect(),
+            several => several.iter().filter_map(|word| word.chars().next()).collect(),
+        };
+        let mut letters = letters.chars();
+        let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+        let short: String = first.chain(letters.flat_map(char::to_lowercase)).collect();
+        match find_domain(&short, domains) {
+            Ok(found) if found == index => short,
+            _ => domains[index].clone(),
         }
-    }
-    match find_domain(&short, domains) {
-        Ok(found) if found == index => short,
-        _ => domains[index].clone(),
-    }
+    };
+    format!("{}-{}", sources.iter().map(short).collect::<Vec<_>>().join("+"), short(&target))
 }
 
 /// The domains that fit `written` best, and how well; `None` if none does.
@@ -180,6 +206,8 @@ fn fit(written: &str, domain: &str) -> Option<Fit> {
         Some(Fit::Exact)
     } else if letters == domain_letters {
         Some(Fit::SameLetters)
+    } else if abbreviation(domain).is_some_and(|short| short.to_lowercase() == letters) {
+        Some(Fit::Abbreviation)
     } else if domain_letters.starts_with(&letters) || letters == initials.to_lowercase() {
         Some(Fit::Beginning)
     } else if domain_letters.chars().next() == letters.chars().next() && in_order(&letters, &domain_letters) {

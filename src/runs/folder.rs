@@ -1,7 +1,7 @@
 //! The folder of a run: its configuration, its metrics, its log and its two checkpoints.
 //!
-//! `ROOT/<data>/<Ar-Pr>/<method>/<seed>/` holds `config.toml`, `metrics.jsonl` (one [`Record`] per line), `log.txt` (for
-//! people), `last.safetensors` and `best.safetensors`. After a kill at any moment, [`RunFolder::open`] takes everything
+//! `ROOT/<data>/<Ar-Pr>/<method>/<seed>/` holds `config.toml`, `pictures.tsv` (which files it sees), `metrics.jsonl` (one
+//! [`Record`] per line), `log.txt` (for people), `last.safetensors` and `best.safetensors`. After a kill at any moment, [`RunFolder::open`] takes everything
 //! back to the last checkpoint; `log.txt` alone keeps all that ever happened.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -11,9 +11,13 @@ use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 
+use super::study::inside;
 use crate::config::RunConfig;
+use crate::data::fingerprint::Fingerprint;
+use crate::data::names::{earlier_task_name, find_task};
 use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
+use crate::setup::domain_names;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::observer::{Kept, Observer, TestReport};
 use crate::train::record::Record;
@@ -21,9 +25,11 @@ use crate::train::record::Record;
 const CONFIG: &str = "config.toml";
 pub(super) const METRICS: &str = "metrics.jsonl";
 const LOG: &str = "log.txt";
+const PICTURES: &str = "pictures.tsv";
 
-/// Settings that are not of the run but of the machine it is on, so that a resumed run may have others.
-const FREE_KEYS: [&str; 3] = ["workers", "device", "precision"];
+/// Settings that are not of the run but of the machine it is on, so that a resumed run may have others. Its pictures are
+/// known by their fingerprint, wherever they are, and initial weights are needed once.
+const FREE_KEYS: [&str; 5] = ["workers", "device", "precision", "data", "weights"];
 
 /// The file name of a checkpoint inside a run's folder.
 pub fn checkpoint_name(kept: Kept) -> &'static str {
@@ -56,12 +62,12 @@ impl RunState {
         if log.exists() && matches!(append_to(&log)?.try_lock(), Err(TryLockError::WouldBlock)) {
             return Ok(Self::InUse);
         }
-        if folder.join(CONFIG).exists() {
-            require_same_settings(&folder.join(CONFIG), config)?;
-        }
         let last = folder.join(checkpoint_name(Kept::Last));
         if !last.exists() {
             return Ok(Self::Absent);
+        }
+        if folder.join(CONFIG).exists() {
+            require_same_settings(folder, config)?;
         }
         Ok(match Checkpoint::header(&last)?.progress.step >= config.steps {
             true => Self::Finished,
@@ -78,43 +84,98 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Where the run with these settings belongs under `root`.
+    /// Where the run with these settings belongs under `root`, or where an earlier version put it.
     pub fn path_of(root: &Path, config: &RunConfig) -> PathBuf {
-        root.join(config.data.short_name())
-            .join(&config.task)
-            .join(config.method_name())
-            .join(config.seed.to_string())
+        let with_task = |task: &str| {
+            let folder = root.join(config.data.short_name()).join(task);
+            folder.join(config.method_name()).join(config.seed.to_string())
+        };
+        let path = with_task(&config.task);
+        if path.exists() {
+            return path;
+        }
+        let earlier = earlier_task(config).map(|task| with_task(&task));
+        earlier.filter(|earlier| earlier.join(CONFIG).exists()).unwrap_or(path)
     }
 
-    /// Opens the folder of the run with these settings, and the checkpoint to go on from, if there is one.
-    ///
-    /// With `resume`, lines of `metrics.jsonl` that are later than the checkpoint are cut; a run that was killed before
-    /// its first checkpoint starts again. Without, the folder must not hold a run yet.
+    /// The folder of the run that has a checkpoint to go on from, also if its pictures have moved to a folder of another name.
     ///
     /// # Errors
-    /// If the folder cannot be written, holds a run (without `resume`), holds one with other settings, or is in use.
-    pub fn open(root: &Path, config: &RunConfig, resume: bool) -> Result<(Self, Option<Checkpoint>)> {
+    /// If several runs are on these pictures.
+    pub(super) fn to_resume(
+        root: &Path,
+        config: &RunConfig,
+        pictures: &Fingerprint,
+    ) -> Result<Option<PathBuf>> {
         let path = Self::path_of(root, config);
+        if path.join(checkpoint_name(Kept::Last)).exists() {
+            return Ok(Some(path));
+        }
+        let digest = Some(pictures.digest());
+        let mut found = Vec::new();
+        for data in inside(root).unwrap_or_default() {
+            let path = data.join(&config.task).join(config.method_name()).join(config.seed.to_string());
+            let last = path.join(checkpoint_name(Kept::Last));
+            if last.exists() && Checkpoint::header(&last)?.pictures == digest {
+                found.push(path);
+            }
+        }
+        if let [one, other, ..] = &found[..] {
+            return Err(complain(
+                "one run on these pictures",
+                format!("{} and {}", one.display(), other.display()),
+            )
+            .at(root.display())
+            .advice(
+                "move one of them elsewhere, or go on with --data as config.toml of the one you mean has it",
+            )
+            .into());
+        }
+        Ok(found.pop())
+    }
+
+    /// Opens the folder of the run with these settings on these pictures, and the checkpoint to go on from, if there is one.
+    ///
+    /// With `resume`, lines of `metrics.jsonl` that are later than the checkpoint are cut. What was started but has no
+    /// checkpoint starts again, with or without `resume`, and with whatever settings. A run on pictures that were
+    /// changed since goes on only if `accept_changed_data`.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, holds a run (without `resume`), holds one with other settings or on other pictures,
+    /// or is in use.
+    pub fn open(
+        root: &Path,
+        config: &RunConfig,
+        pictures: &Fingerprint,
+        resume: bool,
+        accept_changed_data: bool,
+    ) -> Result<(Self, Option<Checkpoint>)> {
+        let begun = if resume { Self::to_resume(root, config, pictures)? } else { None };
+        let path = begun.unwrap_or_else(|| Self::path_of(root, config));
         std::fs::create_dir_all(&path).map_err(|error| file_error("create", &path, error))?;
         let log = append_to(&path.join(LOG))?;
         lock(&log, &path)?;
 
-        let started =
-            [CONFIG, METRICS, checkpoint_name(Kept::Last)].iter().any(|name| path.join(name).exists());
-        if started && !resume {
-            return Err(complain("a folder without a run", "a run that was started before")
-                .at(path.display())
-                .advice("--resume goes on with it; or choose another --out or --seed, or delete the folder")
-                .into());
+        let mut checkpoint = None;
+        if path.join(checkpoint_name(Kept::Last)).exists() {
+            if !resume {
+                return Err(complain("a folder without a run", "a run that was started before")
+                    .at(path.display())
+                    .advice(
+                        "--resume goes on with it; or choose another --out or --seed, or delete the folder",
+                    )
+                    .into());
+            }
+            if path.join(CONFIG).exists() {
+                require_same_settings(&path, config)?;
+            }
+            let found = Checkpoint::load(&path.join(checkpoint_name(Kept::Last)))?;
+            if !accept_changed_data {
+                require_same_pictures(&path, &found, config, pictures)?;
+            }
+            checkpoint = Some(found);
         }
-        if path.join(CONFIG).exists() {
-            require_same_settings(&path.join(CONFIG), config)?;
-        }
-        let last = path.join(checkpoint_name(Kept::Last));
-        let checkpoint = match last.exists() {
-            true => Some(Checkpoint::load(&last)?),
-            false => None,
-        };
+        write_atomically(&path.join(PICTURES), pictures.to_text().as_bytes())?;
         write_atomically(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
         let step = checkpoint.as_ref().map(|found| found.header.progress.step);
         cut_after(&path.join(METRICS), step)?;
@@ -234,9 +295,19 @@ fn cut_after(path: &Path, step: Option<usize>) -> Result<()> {
     write_atomically(path, &kept)
 }
 
-fn require_same_settings(path: &Path, config: &RunConfig) -> Result<()> {
-    let folder = path.parent().unwrap_or(path);
-    let before = read_config(folder)?;
+/// The task's name as earlier versions had it.
+fn earlier_task(config: &RunConfig) -> Option<String> {
+    let domains = domain_names(&config.data).ok()?;
+    let (sources, target) = find_task(&config.task, &domains).ok()?;
+    Some(earlier_task_name(&sources, target, &domains))
+}
+
+fn require_same_settings(folder: &Path, config: &RunConfig) -> Result<()> {
+    let mut before = read_config(folder)?;
+    if Some(&before.task) == earlier_task(config).as_ref() {
+        before.task.clone_from(&config.task);
+    }
+    let path = folder.join(CONFIG);
     let mut differences = before.differences(config)?;
     differences.retain(|(key, _, _)| !FREE_KEYS.contains(&key.as_str()));
     let Some((key, old, new)) = differences.first() else {
@@ -253,6 +324,39 @@ fn require_same_settings(path: &Path, config: &RunConfig) -> Result<()> {
     .at(path.display())
     .advice(format!("resume with --config {}, or start a new run with another --out", path.display()))
     .into())
+}
+
+fn require_same_pictures(
+    folder: &Path,
+    checkpoint: &Checkpoint,
+    config: &RunConfig,
+    now: &Fingerprint,
+) -> Result<()> {
+    let advice = "restore them; or --accept-changed-data goes on with what is there, to an end that no undisturbed run has";
+    let Some(before) = &checkpoint.header.pictures else {
+        // A run of an earlier version knows its pictures by their place only.
+        let (old, new) = (&checkpoint.header.config.data, &config.data);
+        return match old == new {
+            true => Ok(()),
+            false => Err(complain(format!("the data that the run was started with: {old}"), new.to_string())
+                .at(folder.display())
+                .advice("--accept-changed-data goes on if they are the same pictures in another place")
+                .into()),
+        };
+    };
+    if *before == now.digest() {
+        return Ok(());
+    }
+    let written = std::fs::read_to_string(folder.join(PICTURES)).unwrap_or_default();
+    let written = Fingerprint::parse(&written);
+    let changes = match written.digest() == *before {
+        true => written.changes_to(now),
+        false => format!("others ({PICTURES} no longer says which the first were)"),
+    };
+    Err(complain("the pictures that the run was started with", changes)
+        .at(folder.display())
+        .advice(advice)
+        .into())
 }
 
 fn append_to(path: &Path) -> Result<File> {
@@ -280,6 +384,10 @@ mod tests {
     use crate::config::DeviceChoice;
     use crate::train::checkpoint::Header;
     use crate::train::progress::Progress;
+
+    fn drawn() -> Fingerprint {
+        Fingerprint::parse("Art/Mug/drawn\t0\n")
+    }
 
     fn folder_with(lines: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -322,18 +430,27 @@ mod tests {
     fn a_run_is_not_written_over_and_resumes_only_with_its_own_settings() {
         let root = tempfile::tempdir().unwrap();
         let config = RunConfig::mini();
-        let (folder, checkpoint) = RunFolder::open(root.path(), &config, false).unwrap();
+        let (folder, checkpoint) = RunFolder::open(root.path(), &config, &drawn(), false, false).unwrap();
         assert!(checkpoint.is_none());
         assert!(folder.path().ends_with("mini/Cl-Rw/hda/0"));
         let message = |config: &RunConfig, resume| {
-            let opened = RunFolder::open(root.path(), config, resume);
+            let opened = RunFolder::open(root.path(), config, &drawn(), resume, false);
             opened.err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert!(message(&config, true).contains("found another process at work"));
+        // A start that kept nothing blocks nothing.
+        let path = folder.path().to_owned();
         drop(folder);
+        let longer = RunConfig { steps: 600, ..config.clone() };
+        assert_eq!(message(&longer, false), "");
+        assert_eq!(message(&config, true), "");
+        let header = Header {
+            pictures: Some(drawn().digest()),
+            ..Header::new(&config, "Cl-Rw", &[], &Progress::default())
+        };
+        Checkpoint::of(header, &[], &[]).unwrap().save(&path.join("last.safetensors")).unwrap();
         let again = message(&config, false);
         assert!(again.contains("expected a folder without a run"), "{again}");
-        let longer = RunConfig { steps: 600, ..config.clone() };
         let differing = message(&longer, true);
         assert!(differing.contains("steps = 500, found steps = 600"), "{differing}");
         let quicker = RunConfig { workers: 7, device: DeviceChoice::Cuda(1), ..config.clone() };
@@ -347,7 +464,7 @@ mod tests {
         let path = RunFolder::path_of(root.path(), &config);
         let state = || RunState::of(&path, &config).unwrap();
         assert_eq!(state(), RunState::Absent);
-        let (folder, _) = RunFolder::open(root.path(), &config, false).unwrap();
+        let (folder, _) = RunFolder::open(root.path(), &config, &drawn(), false, false).unwrap();
         assert_eq!(state(), RunState::InUse);
         drop(folder);
         for (step, expected) in [(8, RunState::Begun), (9, RunState::Finished)] {
@@ -368,7 +485,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_made_is_named() {
         let message = |root: &str| {
-            let opened = RunFolder::open(Path::new(root), &RunConfig::mini(), false);
+            let opened = RunFolder::open(Path::new(root), &RunConfig::mini(), &drawn(), false, false);
             opened.err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert!(message("/dev/full").starts_with("cannot create /dev/full/mini/Cl-Rw/hda/0: "));

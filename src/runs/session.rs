@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::folder::{RunFolder, checkpoint_name, read_metrics};
 use crate::config::Checked;
 use crate::data::dataset::Task;
+use crate::data::fingerprint::Fingerprint;
 use crate::device::{DeviceChoice, Precision};
 use crate::error::{Result, complain};
 use crate::method::Method;
@@ -25,6 +26,8 @@ pub struct Session {
     pub model: Model,
     /// How it is trained.
     pub method: Box<dyn Method>,
+    /// Whether to go on although the pictures were changed since the checkpoint was taken.
+    pub accept_changed_data: bool,
 }
 
 /// How a run in its folder ended.
@@ -44,12 +47,32 @@ impl Session {
     /// # Errors
     /// If the data or the weights cannot be read.
     pub fn new(config: Checked) -> Result<Self> {
-        let mut task = open_task(&config)?;
+        Self::without_weights(config)?.with_initial_weights()
+    }
+
+    /// As [`Session::new`], but where the run under `root` has a checkpoint to go on from its initial weights are not needed.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn to_resume(config: Checked, root: &Path) -> Result<Self> {
+        let session = Self::without_weights(config)?;
+        match RunFolder::to_resume(root, &session.config, &Fingerprint::of(&session.task))? {
+            Some(_) => Ok(session),
+            None => session.with_initial_weights(),
+        }
+    }
+
+    fn with_initial_weights(mut self) -> Result<Self> {
+        self.task.remarks.extend(load_initial_weights(&self.model, &self.config)?);
+        Ok(self)
+    }
+
+    fn without_weights(config: Checked) -> Result<Self> {
+        let task = open_task(&config)?;
         let config = config.on_task(&task.name);
         let sources = task.source.pictures.parts().len();
         let model = make_model(&config, task.classes.len(), sources)?;
-        task.remarks.extend(load_initial_weights(&model, &config)?);
-        Ok(Self { method: make_method(&config), config, task, model })
+        Ok(Self { method: make_method(&config), config, task, model, accept_changed_data: false })
     }
 
     /// The loop at its start.
@@ -65,7 +88,8 @@ impl Session {
     /// As [`RunFolder::open`] and [`Trainer::run`].
     pub fn run_in(&self, root: &Path, resume: bool, observers: &mut [&mut dyn Observer]) -> Result<Outcome> {
         let mut trainer = self.trainer()?;
-        let (mut folder, checkpoint) = RunFolder::open(root, &self.config, resume)?;
+        let (mut folder, checkpoint) =
+            RunFolder::open(root, &self.config, trainer.pictures(), resume, self.accept_changed_data)?;
         if let Some(checkpoint) = checkpoint {
             trainer.restore(&checkpoint)?;
         }

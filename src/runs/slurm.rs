@@ -1,6 +1,6 @@
 //! A sweep as an array job of Slurm: the script, one index per run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use askama::Template;
 use clap::{Args, Command};
@@ -64,12 +64,19 @@ impl Requests {
     }
 }
 
-/// The script for this very command line, which plans so many runs under `root`, without `--slurm`; and makes the folder
-/// `root/slurm` for what the runs say, since Slurm does not.
+/// A script for `sbatch`.
+pub struct Script {
+    /// What it says.
+    pub text: String,
+    /// Where what the runs say goes: this folder has to be there, since Slurm does not make it.
+    pub logs: PathBuf,
+}
+
+/// The script for this very command line, which plans so many runs under `root`, without `--slurm`.
 ///
 /// # Errors
-/// As [`array_script`], or if the folder cannot be made.
-pub fn script_of_this_command(runs: usize, root: &Path, requests: &Requests) -> Result<String> {
+/// As [`array_script`].
+pub fn script_of_this_command(runs: usize, root: &Path, requests: &Requests) -> Result<Script> {
     let program = std::env::current_exe().map_err(|error| file_error("find", "toalign", error))?;
     let folder = std::env::current_dir().map_err(|error| file_error("open", ".", error))?;
     let arguments = std::env::args_os().skip(1).map(|argument| {
@@ -78,14 +85,13 @@ pub fn script_of_this_command(runs: usize, root: &Path, requests: &Requests) -> 
     });
     let arguments: Vec<String> = arguments.collect::<Result<_>>()?;
     let logs = folder.join(root).join("slurm");
-    let script = array_script(&program, &arguments, runs, &folder, &logs, requests)?;
-    std::fs::create_dir_all(&logs).map_err(|error| file_error("create", &logs, error))?;
-    Ok(script)
+    let text = array_script(&program, &arguments, runs, &folder, &logs, requests)?;
+    Ok(Script { text, logs })
 }
 
 #[derive(Template)]
 #[template(path = "slurm.sbatch", config = "src/runs/askama.toml", escape = "none")]
-struct Script<'a> {
+struct ScriptTemplate<'a> {
     runs: usize,
     last: usize,
     log: String,
@@ -114,7 +120,7 @@ pub fn array_script(
     for argument in without_own_flags(arguments) {
         command.push(word(argument)?);
     }
-    let script = Script {
+    let script = ScriptTemplate {
         runs,
         last: runs.saturating_sub(1),
         log: in_directive(text_of(logs)?)? + "/%x-%A_%a.log\"",

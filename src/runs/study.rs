@@ -148,6 +148,7 @@ pub(super) fn name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::fingerprint::Fingerprint;
 
     #[test]
     fn what_is_kept_is_read_again() {
@@ -164,7 +165,8 @@ mod tests {
         };
         for (seed, accuracy) in [(10, 61.5), (2, 60.0)] {
             let config = RunConfig { seed, method: "dannp".parse().unwrap(), ..RunConfig::mini() };
-            let (mut run, _) = RunFolder::open(&root, &config, false).unwrap();
+            let drawn = Fingerprint::parse("");
+            let (mut run, _) = RunFolder::open(&root, &config, &drawn, false, false).unwrap();
             crate::train::observer::Observer::on_record(&mut run, &finish(accuracy)).unwrap();
             keep(&root, &config, &kept).unwrap();
         }

@@ -53,6 +53,11 @@ pub trait Overview: Sync {
         true
     }
 
+    /// Whether runs go on although their pictures were changed since their checkpoint was taken.
+    fn accepts_changed_data(&self) -> bool {
+        false
+    }
+
     /// A run begins; what is returned listens to it.
     fn begin(&self, number: usize, run: &RunConfig) -> Box<dyn Observer>;
 
@@ -159,8 +164,10 @@ fn run(root: &Path, number: usize, run: &Checked, overview: &dyn Overview) -> En
         Err(error) => return Ended::Failed(error),
     }
     let mut observer = overview.begin(number, run);
-    let outcome =
-        Session::new(run.clone()).and_then(|session| session.run_in(root, true, &mut [&mut *observer]));
+    let outcome = Session::to_resume(run.clone(), root).and_then(|mut session| {
+        session.accept_changed_data = overview.accepts_changed_data();
+        session.run_in(root, true, &mut [&mut *observer])
+    });
     match outcome {
         Ok(outcome) if outcome.summary.finished => Ended::Finished(outcome),
         Ok(outcome) => Ended::Stopped(outcome),

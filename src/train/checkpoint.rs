@@ -38,6 +38,10 @@ pub struct Header {
     pub task: String,
     /// Class names by label.
     pub classes: Vec<String>,
+    /// Which pictures it was trained on: [`Fingerprint::digest`](crate::data::fingerprint::Fingerprint::digest); checkpoints
+    /// from before it was noted have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<String>,
     /// Step, accuracies and open sums.
     pub progress: Progress,
     /// All settings of the run; backbone, method and seed among them.
@@ -51,6 +55,7 @@ impl Header {
             format: FORMAT,
             task: task.to_owned(),
             classes: classes.to_vec(),
+            pictures: None,
             progress: progress.clone(),
             config: config.clone(),
         }

@@ -12,6 +12,7 @@ use crate::config::Checked;
 use crate::config::transform;
 use crate::data::batches::BatchLoader;
 use crate::data::dataset::{Domain, Task};
+use crate::data::fingerprint::Fingerprint;
 use crate::error::Result;
 use crate::method::{Method, StepInput};
 use crate::model::Model;
@@ -43,6 +44,7 @@ pub struct Trainer<'a> {
     optimiser: Sgd,
     progress: Progress,
     step_seconds: Vec<f64>,
+    pictures: Fingerprint,
 }
 
 /// The batches of both domains; both cursors are the number of the step.
@@ -72,12 +74,18 @@ impl<'a> Trainer<'a> {
             optimiser: Sgd::new(model.parameters(), settings)?,
             progress: Progress::default(),
             step_seconds: Vec::new(),
+            pictures: Fingerprint::of(task),
         })
     }
 
     /// How far the run is.
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// The pictures that it sees.
+    pub fn pictures(&self) -> &Fingerprint {
+        &self.pictures
     }
 
     /// The model that is being trained.
@@ -126,7 +134,10 @@ impl<'a> Trainer<'a> {
 
     /// Everything that a resumed run needs, copied.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
-        let header = Header::new(self.config, &self.task.name, &self.task.classes, &self.progress);
+        let header = Header {
+            pictures: Some(self.pictures.digest()),
+            ..Header::new(self.config, &self.task.name, &self.task.classes, &self.progress)
+        };
         Checkpoint::of(header, &self.model.parameters(), &self.optimiser.momentum()?)
     }
 
