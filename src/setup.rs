@@ -53,6 +53,18 @@ pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
     }
 }
 
+/// What lies beside the domains of a data set and cannot be one, and why; a sentence each.
+///
+/// # Errors
+/// If the data are absent.
+pub fn left_out(data: &DataSource) -> Result<Vec<String>> {
+    match data {
+        DataSource::Mini | DataSource::OfficeHome(_) => Ok(vec![]),
+        DataSource::Folder(path) => folder::left_out(path),
+        DataSource::Lists { lists, images } => listed(lists, images).left_out(),
+    }
+}
+
 fn listed<'a>(folder: &'a Path, images: &'a Option<PathBuf>) -> Lists<'a> {
     Lists { folder, images: images.as_deref() }
 }

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use toalign::Result;
 use toalign::train::observer::{Observer, StepReport, TestReport};
 use toalign::train::pace::Pace;
-use toalign::train::record::Record;
+use toalign::train::record::{Record, percent};
 
 use super::stop;
 
@@ -69,8 +69,10 @@ impl Observer for Bar {
 
     fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
         self.steps.bar.set_message(format!(
-            "{}: target accuracy {:.1} % after step {}",
-            self.method, report.target.accuracy, report.step
+            "{}: target accuracy {} after step {}",
+            self.method,
+            percent(report.target.accuracy),
+            report.step
         ));
         Ok(ControlFlow::Continue(()))
     }
@@ -83,7 +85,7 @@ impl Observer for Bar {
                 self.steps.bar.set_message(format!("{method}: training"));
             }
             Record::Finish(finish) => self.steps.bar.suspend(|| {
-                eprintln!("{:<16} {:5.1} % on the target", self.method, finish.last_target_accuracy);
+                eprintln!("{:<16} {:>7} on the target", self.method, percent(finish.last_target_accuracy));
             }),
             _ => {}
         }

@@ -7,10 +7,10 @@ use toalign::data::check::{DomainCheck, Wrong};
 use toalign::data::office_home::published_list;
 use toalign::error::complain;
 use toalign::report::table::{Align, Table};
-use toalign::setup::check_data;
+use toalign::setup::{check_data, left_out};
 
 use super::fetch;
-use super::say::say;
+use super::say::{remark, say};
 
 /// What to do with a data set.
 #[derive(Args)]
@@ -67,6 +67,7 @@ impl Data {
 impl Check {
     /// Prints two tables and every file that is not as it should be.
     fn run(self) -> Result<()> {
+        remark(&left_out(&self.data)?);
         let domains = check_data(&self.data)?;
         say(table_of_classes(&domains))?;
         say(table_of_domains(&domains))?;

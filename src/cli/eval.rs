@@ -76,7 +76,7 @@ impl Eval {
             table.push([
                 format!("{} ({part})", domain.name),
                 result.predictions.len().to_string(),
-                format!("{:.1}", result.accuracy),
+                if result.accuracy.is_nan() { "no labels".into() } else { format!("{:.1}", result.accuracy) },
             ]);
         }
         say(table)

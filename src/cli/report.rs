@@ -62,6 +62,9 @@ pub struct Report {
     /// Write the table of accuracies as the paper prints it.
     #[arg(long, value_name = "FILE")]
     latex: Option<PathBuf>,
+    /// Show the published numbers of Office-Home beside runs on other data too.
+    #[arg(long)]
+    published: bool,
     /// Lines of `toalign bench --json`, for the memory of a step, which runs do not record.
     #[arg(long, value_name = "FILE")]
     bench: Vec<PathBuf>,
@@ -76,9 +79,9 @@ impl Report {
         for file in &self.bench {
             bench.extend(read_bench(file)?);
         }
-        say(text(&found, &bench, choice)?)?;
+        say(text(&found, &bench, choice, self.published)?)?;
         if let Some(path) = &self.html {
-            Page::of_runs(&found, &bench, choice)?.write(path)?;
+            Page::of_runs(&found, &bench, choice, self.published)?.write(path)?;
         }
         if let Some(path) = &self.csv {
             write_atomically(path, csv(&found.study).as_bytes())?;

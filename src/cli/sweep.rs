@@ -16,12 +16,12 @@ use toalign::runs::session::Outcome;
 use toalign::runs::slurm::{Requests, Script, script_of_this_command};
 use toalign::runs::study::keep;
 use toalign::runs::sweep::{Ended, Overview, Plan};
-use toalign::setup::initial_weights_file;
+use toalign::setup::{initial_weights_file, left_out};
 use toalign::train::observer::{Observer, StepReport, TestReport};
-use toalign::train::record::Record;
+use toalign::train::record::{Record, percent};
 
 use super::bar::Steps;
-use super::say::say;
+use super::say::{remark, say};
 use super::stop;
 
 const EXAMPLES: &str = "\
@@ -91,6 +91,7 @@ impl Sweep {
             }
         }
         let base = self.settings.over(self.preset, self.config.as_deref())?;
+        remark(&left_out(&base.data)?);
         let mut plan = Plan::new(&base, &self.tasks, &self.methods, &self.seeds)?;
         // Said once and now, not by every run when its turn comes; a run that has begun needs no initial weights.
         let absent =
@@ -191,8 +192,8 @@ impl Overview for Bars {
                 eprintln!("{} {} seed {} failed: {error}", run.task, run.method_name(), run.seed);
             }),
             Ended::Finished(Outcome { summary, .. }) => {
-                let accuracy = summary.last_accuracy.unwrap_or_default();
-                self.note(run, format_args!("finished, {accuracy:.1} % on the target"));
+                let accuracy = percent(summary.last_accuracy.unwrap_or(f64::NAN));
+                self.note(run, format_args!("finished, {accuracy} on the target"));
             }
             Ended::Stopped(Outcome { summary, .. }) => {
                 self.note(run, format_args!("stopped after {} of {} steps", summary.step, run.steps));
@@ -223,7 +224,7 @@ impl Observer for RunBar {
     }
 
     fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
-        self.bar.set_message(format!("{}: {:.1} %", self.name, report.target.accuracy));
+        self.bar.set_message(format!("{}: {}", self.name, percent(report.target.accuracy)));
         Ok(ControlFlow::Continue(()))
     }
 

@@ -9,6 +9,7 @@ use toalign::device;
 use toalign::error::complain;
 use toalign::runs::folder::RunFolder;
 use toalign::runs::session::Session;
+use toalign::train::progress::Best;
 
 use super::bar::Bar;
 use super::say::{remark, say};
@@ -62,11 +63,16 @@ impl Train {
             say("this run was finished before; nothing was done")?;
         }
         let summary = outcome.summary;
-        if let (Some(last), Some(best)) = (summary.last_accuracy, summary.best) {
-            say(format!(
+        match (summary.last_accuracy, summary.best) {
+            (Some(last), Some(best)) => say(format!(
                 "target accuracy: last {last:.1} %, best {:.1} % after step {} (oracle: chosen by target labels)",
                 best.accuracy, best.step
-            ))?;
+            ))?,
+            (None, Some(Best { entropy: Some(entropy), step, .. })) => say(format!(
+                "the target has no labels; best after step {step}, by the smallest entropy of its predictions ({entropy:.3} \
+                 nats)"
+            ))?,
+            _ => {}
         }
         say(format!("{:.3} seconds per step", summary.seconds_per_step))?;
         if summary.finished {

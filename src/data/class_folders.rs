@@ -1,10 +1,15 @@
-//! The files of one domain on disk: `<domain>/<class>/<picture>`.
+//! The files of one domain on disk: `<domain>/<class>/<picture>`, or pictures whose class nobody knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::data::decode::EXTENSIONS;
-use crate::error::{Result, complain, file_error};
+use crate::data::names::letters;
+use crate::data::spelling::is_junk;
+use crate::error::{Error, Result, complain, file_error};
+
+/// Folders of pictures without a class, by their letters.
+const UNLABELLED: [&str; 4] = ["unlabelled", "unlabeled", "unlabelleddata", "unlabeleddata"];
 
 /// What one folder contains, sorted by name, without hidden entries.
 #[derive(Default)]
@@ -13,6 +18,8 @@ pub(crate) struct Listing {
     pub(crate) pictures: Vec<PathBuf>,
     /// What is neither.
     pub(crate) others: Vec<PathBuf>,
+    /// What programs and systems left behind; it is nowhere else.
+    pub(crate) junk: Vec<String>,
 }
 
 /// Lists `folder`. A link to a folder counts as a folder; a broken link that is named like a picture as a picture, so
@@ -24,7 +31,9 @@ pub(crate) fn list(folder: &Path) -> Result<Listing> {
         let entry = entry.map_err(failed)?;
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        if name.starts_with('.') {
+        if is_junk(&name) {
+            listing.junk.push(name);
+        } else if name.starts_with('.') {
             continue;
         } else if path.is_dir() {
             listing.folders.push(name);
@@ -44,6 +53,10 @@ pub(crate) fn list(folder: &Path) -> Result<Listing> {
 pub(super) struct ClassFolders {
     /// The pictures by class name; none of the classes is empty.
     pub(super) classes: BTreeMap<String, Vec<PathBuf>>,
+    /// Pictures without a class: all that lie in the domain's folder if it has no folders, or in one called `unlabelled`.
+    pub(super) unlabelled: Vec<PathBuf>,
+    /// What programs and systems left behind.
+    pub(super) junk: BTreeSet<String>,
     /// How many files and folders stand where no picture is expected.
     pub(super) ignored: usize,
     /// Those of them that hold or are pictures, perhaps: pictures beside the class folders, and folders inside them.
@@ -57,25 +70,34 @@ impl ClassFolders {
     /// If the folder cannot be read, there is no class folder, or one has no picture.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let top = list(folder)?;
+        let mut junk: BTreeSet<String> = top.junk.into_iter().collect();
         if top.folders.is_empty() {
-            let found = match top.pictures.len() {
-                0 => "no subfolder".to_owned(),
-                1 => "no subfolder, but 1 picture".to_owned(),
-                pictures => format!("no subfolder, but {pictures} pictures"),
-            };
-            return Err(complain("a folder for each class in this domain", found)
-                .at(folder.display())
-                .advice(format!("put the pictures into {}", folder.join("<class>").display()))
-                .into());
+            if top.pictures.is_empty() {
+                return Err(complain("a folder for each class in this domain", "no subfolder")
+                    .at(folder.display())
+                    .advice(format!("put the pictures into {}", folder.join("<class>").display()))
+                    .into());
+            }
+            return Ok(Self {
+                classes: BTreeMap::new(),
+                unlabelled: top.pictures,
+                junk,
+                ignored: top.others.len(),
+                misplaced: Vec::new(),
+            });
         }
-        let mut classes = BTreeMap::new();
+        let (mut classes, mut unlabelled) = (BTreeMap::new(), Vec::new());
         let mut ignored = top.pictures.len() + top.others.len();
         let mut misplaced = top.pictures;
         for class in top.folders {
             let class_folder = folder.join(&class);
             let inside = list(&class_folder)?;
+            junk.extend(inside.junk);
             let others = inside.others.len() + inside.folders.len();
             if inside.pictures.is_empty() {
+                if let Some(deeper) = one_level_more(folder, &class_folder, &inside.folders)? {
+                    return Err(deeper);
+                }
                 let found = match others {
                     0 => "an empty folder".to_owned(),
                     1 => "none, but 1 other file or folder".to_owned(),
@@ -91,8 +113,55 @@ impl ClassFolders {
             }
             ignored += others;
             misplaced.extend(inside.folders.iter().map(|name| class_folder.join(name)));
-            classes.insert(class, inside.pictures);
+            match UNLABELLED.contains(&letters(&class).as_str()) {
+                true => unlabelled.extend(inside.pictures),
+                false => drop(classes.insert(class, inside.pictures)),
+            }
         }
-        Ok(Self { classes, ignored, misplaced })
+        Ok(Self { classes, unlabelled, junk, ignored, misplaced })
     }
+
+    /// Why the domain in `folder` cannot be a source, if it cannot.
+    pub(super) fn require_labels(&self, folder: &Path) -> Result<()> {
+        if !self.classes.is_empty() {
+            return Ok(());
+        }
+        let found = match self.unlabelled.len() {
+            1 => "no subfolder, but 1 picture".to_owned(),
+            pictures => format!("no subfolder, but {pictures} pictures"),
+        };
+        Err(complain("a folder for each class in this domain", found)
+            .at(folder.display())
+            .advice(format!(
+                "put the pictures into {}; a target needs no classes",
+                folder.join("<class>").display()
+            ))
+            .into())
+    }
+
+    /// Gives every class the name that it has in all domains.
+    pub(super) fn respell(&mut self, names: &BTreeMap<String, String>) {
+        let classes = std::mem::take(&mut self.classes);
+        self.classes = classes.into_iter().map(|(name, files)| (names[&name].clone(), files)).collect();
+    }
+}
+
+/// The complaint about `<domain>/train/<class>/<picture>`, if that is what a folder without pictures turns out to be.
+fn one_level_more(domain: &Path, folder: &Path, inside: &[String]) -> Result<Option<Error>> {
+    for name in inside {
+        if list(&folder.join(name))?.pictures.is_empty() {
+            continue;
+        }
+        let found = format!("one level more: {}", folder.join(name).join("<picture>").display());
+        return Ok(Some(
+            complain("<domain>/<class>/<picture>", found)
+                .at(domain.display())
+                .advice(
+                    "move the folders of the classes up, or name the pictures in lists: one line 'path label' for each, in \
+                     <domain>_train.txt and <domain>_test.txt, and --data lists:DIR",
+                )
+                .into(),
+        ));
+    }
+    Ok(None)
 }

@@ -6,6 +6,9 @@ use image::{GrayImage, RgbImage};
 
 use crate::error::Result;
 
+/// The label of a picture of a target whose class nobody knows; it is left out of every accuracy.
+pub const UNLABELLED: u32 = u32::MAX;
+
 /// The labelled pictures of one domain, by index. Decoding happens on worker threads.
 pub trait Pictures: Send + Sync {
     /// How many pictures there are.
@@ -24,7 +27,7 @@ pub trait Pictures: Send + Sync {
     /// What to call picture `index` in a message: its path, or how it was made.
     fn name(&self, index: usize) -> String;
 
-    /// The class of picture `index`, an index into [`Task::classes`].
+    /// The class of picture `index`, an index into [`Task::classes`]; in a target perhaps [`UNLABELLED`].
     fn label(&self, index: usize) -> u32;
 
     /// Picture `index` in its own size, upright, in sRGB.

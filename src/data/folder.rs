@@ -7,32 +7,84 @@ pub use crate::data::picture_files::{Options, check};
 
 use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
 use crate::data::class_folders::{ClassFolders, list};
-use crate::data::dataset::Task;
+use crate::data::dataset::{Task, UNLABELLED};
 use crate::data::joined::join;
 use crate::data::listed::some_of;
 use crate::data::names::{find_task, task_name};
 use crate::data::picture_files::PictureFiles;
+use crate::data::spelling::one_spelling;
 use crate::error::{Result, complain};
 
-/// The names of the domains in `folder`, sorted: its subfolders, hidden ones left out.
+/// The names of the domains in `folder`, sorted: its subfolders with pictures, directly or in folders of classes.
 ///
 /// # Errors
 /// If the folder is missing, or none of its subfolders has a class folder in it.
 pub fn domains(folder: &Path) -> Result<Vec<String>> {
-    let names = list(folder)?.folders;
-    for name in &names {
-        if !list(&folder.join(name))?.folders.is_empty() {
-            return Ok(names);
+    Ok(Subfolders::of(folder)?.domains)
+}
+
+/// The subfolders of `folder` that cannot be domains, and why; a sentence each.
+///
+/// # Errors
+/// As [`domains`].
+pub fn left_out(folder: &Path) -> Result<Vec<String>> {
+    Ok(Subfolders::of(folder)?.remarks())
+}
+
+/// What lies in the folder of the domains.
+struct Subfolders {
+    domains: Vec<String>,
+    others: Vec<String>,
+    junk: Vec<String>,
+}
+
+impl Subfolders {
+    fn of(folder: &Path) -> Result<Self> {
+        let top = list(folder)?;
+        let mut found = Self { domains: Vec::new(), others: Vec::new(), junk: top.junk };
+        let mut labelled = false;
+        for name in &top.folders {
+            let inside = list(&folder.join(name))?;
+            let has_pictures =
+                |class: &String| Ok(!list(&folder.join(name).join(class))?.pictures.is_empty());
+            let classes = inside.folders.iter().map(has_pictures).collect::<Result<Vec<bool>>>()?;
+            labelled |= classes.contains(&true);
+            let list =
+                match classes.contains(&true) || inside.folders.is_empty() && !inside.pictures.is_empty() {
+                    true => &mut found.domains,
+                    false => &mut found.others,
+                };
+            list.push(name.clone());
         }
+        if labelled {
+            return Ok(found);
+        }
+        let inside = match top.folders.len() {
+            0 => "no subfolder".to_owned(),
+            _ => format!("no folder inside {}", some_of(&top.folders)),
+        };
+        // A layout with a level more has its own message.
+        for name in &found.others {
+            ClassFolders::read(&folder.join(name))?;
+        }
+        Err(complain("FOLDER/<domain>/<class>/ with pictures in it", inside)
+            .at(folder.display())
+            .advice("name the folder that holds the domains, not one domain and not one class")
+            .into())
     }
-    let found = match names.len() {
-        0 => "no subfolder".to_owned(),
-        _ => format!("no folder inside {}", some_of(&names)),
-    };
-    Err(complain("FOLDER/<domain>/<class>/ with pictures in it", found)
-        .at(folder.display())
-        .advice("name the folder that holds the domains, not one domain and not one class")
-        .into())
+
+    fn remarks(&self) -> Vec<String> {
+        let others = (!self.others.is_empty()).then(|| {
+            format!("no domains, since no folder inside them has pictures: {}", some_of(&self.others))
+        });
+        others.into_iter().chain(junk_remark(&self.junk)).collect()
+    }
+}
+
+/// What is said about files and folders that programs and systems left behind.
+fn junk_remark<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<String> {
+    let names: BTreeSet<&String> = names.into_iter().collect();
+    (!names.is_empty()).then(|| format!("ignored what programs and systems left behind: {}", some_of(names)))
 }
 
 /// The task `SOURCE-TARGET` on the pictures in `folder`; see [`find_task`] for how the domains may be written.
@@ -44,16 +96,40 @@ pub fn domains(folder: &Path) -> Result<Vec<String>> {
 /// If the folder or a domain is missing, a class folder is empty, or the domains share no class; or if, with
 /// `skip_bad_images`, no picture of a domain is left.
 pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Task> {
-    let names = domains(folder)?;
-    let (sources, target) = find_task(source_target, &names)?;
+    let inside = Subfolders::of(folder)?;
+    // A folder that cannot be a domain is only looked at if the task names it: then it is complained about.
+    let (names, (sources, target)) = match find_task(source_target, &inside.domains) {
+        Ok(found) => (inside.domains.clone(), found),
+        Err(error) => {
+            let all = [&inside.domains[..], &inside.others[..]].concat();
+            let found = find_task(source_target, &all).map_err(|_| error)?;
+            (all, found)
+        }
+    };
     let read = |&index: &usize| Ok((names[index].as_str(), ClassFolders::read(&folder.join(&names[index]))?));
-    let source_classes = sources.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let target_classes = vec![read(&target)?];
+    let mut source_classes = sources.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let mut target_classes = vec![read(&target)?];
+    for (name, found) in &mut source_classes {
+        found.require_labels(&folder.join(name))?;
+        found.ignored += std::mem::take(&mut found.unlabelled).len();
+    }
+
+    let mut remarks = Vec::new();
+    let all = || source_classes.iter().chain(&target_classes);
+    let junk = inside.junk.iter().chain(all().flat_map(|(_, found)| &found.junk));
+    remarks.extend(junk_remark(junk));
+    let spelled =
+        |(name, found): &(&'_ str, ClassFolders)| (name.to_string(), found.classes.keys().cloned().collect());
+    let spelled: Vec<(String, Vec<String>)> = all().map(spelled).collect();
+    let spelling = one_spelling(&spelled)?;
+    for (_, found) in source_classes.iter_mut().chain(&mut target_classes) {
+        found.respell(&spelling.names);
+    }
+    remarks.extend(spelling.remark);
 
     let sides = [&source_classes, &target_classes].map(|side| Side::of(side));
     let classes: Vec<String> =
         sides[0].classes.union(&sides[1].classes).map(|name| name.to_string()).collect();
-    let mut remarks = Vec::new();
     for (own, other) in [(&sides[0], &sides[1]), (&sides[1], &sides[0])] {
         remarks.extend(own.remarks(other, folder)?);
     }
@@ -74,6 +150,8 @@ struct Side<'a> {
     classes: BTreeSet<&'a str>,
     /// How many files and folders each domain has that are no picture in a class folder.
     ignored: Vec<(&'a str, usize)>,
+    /// How many pictures of each domain have no class.
+    unlabelled: Vec<(&'a str, usize)>,
 }
 
 impl<'a> Side<'a> {
@@ -82,11 +160,19 @@ impl<'a> Side<'a> {
             name: domains.iter().map(|(name, _)| *name).collect::<Vec<_>>().join("+"),
             classes: domains.iter().flat_map(|(_, found)| found.classes.keys().map(String::as_str)).collect(),
             ignored: domains.iter().map(|(name, found)| (*name, found.ignored)).collect(),
+            unlabelled: domains.iter().map(|(name, found)| (*name, found.unlabelled.len())).collect(),
         }
     }
 
     fn remarks(&self, other: &Self, folder: &Path) -> Result<Vec<String>> {
         let mut remarks = Vec::new();
+        for (name, unlabelled) in self.unlabelled.iter().filter(|(_, unlabelled)| *unlabelled > 0) {
+            remarks.push(format!("{name}: {unlabelled} pictures without a class; no accuracy counts them"));
+        }
+        // A target without any label lacks no class.
+        if self.classes.is_empty() || other.classes.is_empty() {
+            return Ok(remarks);
+        }
         let lacking: Vec<&&str> = other.classes.difference(&self.classes).collect();
         if lacking.len() == other.classes.len() {
             let found = format!(
@@ -129,7 +215,12 @@ impl<'a> Side<'a> {
 pub fn check_all(folder: &Path) -> Result<Vec<DomainCheck>> {
     let names = domains(folder)?;
     let read = |name: &String| ClassFolders::read(&folder.join(name));
-    let found = names.iter().map(read).collect::<Result<Vec<ClassFolders>>>()?;
+    let mut found = names.iter().map(read).collect::<Result<Vec<ClassFolders>>>()?;
+    let spelled =
+        |(name, domain): (&String, &ClassFolders)| (name.clone(), domain.classes.keys().cloned().collect());
+    let spelled: Vec<(String, Vec<String>)> = names.iter().zip(&found).map(spelled).collect();
+    let spelling = one_spelling(&spelled)?;
+    found.iter_mut().for_each(|domain| domain.respell(&spelling.names));
     let union: BTreeSet<&String> = found.iter().flat_map(|domain| domain.classes.keys()).collect();
     let classes: Vec<String> = union.into_iter().cloned().collect();
     let check = |(name, domain): (&String, ClassFolders)| {
@@ -158,5 +249,6 @@ fn files_with_labels(found: ClassFolders, classes: &[String]) -> Vec<(PathBuf, u
     for (label, class) in (0u32..).zip(classes) {
         files.extend(found.classes.get(class).into_iter().flatten().map(|file| (file.clone(), label)));
     }
+    files.extend(found.unlabelled.into_iter().map(|file| (file, UNLABELLED)));
     files
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
 use crate::data::class_folders::list;
-use crate::data::dataset::{Domain, Task};
+use crate::data::dataset::{Domain, Task, UNLABELLED};
 use crate::data::joined::join;
-use crate::data::list_file::{ListLine, parse};
+use crate::data::list_file::{ListLine, may_be_list, parse};
 use crate::data::listed::some_of;
 use crate::data::names::{find_task, task_name};
 use crate::data::picture_files::{Options, PictureFiles};
+use crate::data::{labelling, spelling};
 use crate::error::{Result, complain, file_error};
 
 /// So many lines of a list are tried to find out which folders its paths begin with.
@@ -41,6 +42,8 @@ struct ListOnDisk {
     file: PathBuf,
     lines: Vec<ListLine>,
     paths: Vec<PathBuf>,
+    /// That files were found under another spelling of their path, in a sentence.
+    respelled: Option<String>,
 }
 
 /// The files of one domain in the folder of lists.
@@ -57,26 +60,36 @@ impl Lists<'_> {
     /// # Errors
     /// If the folder cannot be read or has no list.
     pub fn domains(&self) -> Result<Vec<String>> {
-        Ok(self.files()?.into_keys().collect())
+        Ok(self.files(false)?.into_keys().collect())
     }
 
     /// The task `SOURCE-TARGET`; see [`find_task`] for how the domains may be written.
     ///
-    /// A class is called like the folder of its pictures, if that is the same in all lists, else `class 12`.
+    /// A class is called like the folder of its pictures, where the paths show it, else `class 12`.
     ///
     /// # Errors
-    /// If a list is absent or malformed (with `file:line`), the labels of all of them leave a gap, or a picture is not there;
+    /// If a list is absent or malformed (with `file:line`), the labels of all of them leave a gap or contradict the folders of
+    /// the pictures, or a picture is not there;
     /// with `skip_bad_images`, if no picture of a domain is left.
     pub fn task(&self, source_target: &str, options: &Options) -> Result<Task> {
-        let files = self.files()?;
-        let names: Vec<String> = files.keys().cloned().collect();
-        let (sources, target) = find_task(source_target, &names)?;
+        let named = |all| -> Result<_> {
+            let files = self.files(all)?;
+            let names: Vec<String> = files.keys().cloned().collect();
+            let found = find_task(source_target, &names)?;
+            Ok((files, names, found))
+        };
+        // A file that cannot be a list is only looked at if the task names it: then it is complained about.
+        let (files, names, (sources, target)) =
+            named(false).or_else(|error| named(true).map_err(|_| error))?;
         let read = |&index: &usize| self.read(&names[index], &files[&names[index]]);
         let listed_sources = sources.iter().map(read).collect::<Result<Vec<ListedDomain>>>()?;
         let listed_target = read(&target)?;
-        let classes = class_names(listed_sources.iter().chain([&listed_target]))?;
+        listed_sources.iter().try_for_each(ListedDomain::require_labels)?;
+        let (classes, mut remarks) = class_names(listed_sources.iter().chain([&listed_target]))?;
+        for list in listed_sources.iter().chain([&listed_target]).flat_map(ListedDomain::lists) {
+            remarks.extend(list.respelled.clone());
+        }
 
-        let mut remarks = Vec::new();
         let mut load = |domain: ListedDomain| domain.load(&classes, options, &mut remarks);
         let pairs = listed_sources.into_iter().map(&mut load).collect::<Result<Vec<_>>>()?;
         let (train, test): (Vec<Domain>, Vec<Domain>) = pairs.into_iter().unzip();
@@ -97,16 +110,37 @@ impl Lists<'_> {
     /// # Errors
     /// If a list is malformed, or the labels of all of them leave a gap.
     pub fn check(&self) -> Result<Vec<DomainCheck>> {
-        let files = self.files()?;
+        let files = self.files(false)?;
         let domains = files.iter().map(|(name, files)| self.read(name, files)).collect::<Result<Vec<_>>>()?;
-        let classes = class_names(&domains)?;
+        let (classes, _) = class_names(&domains)?;
         Ok(domains.iter().map(|domain| domain.check(&classes)).collect())
     }
 
-    fn files(&self) -> Result<BTreeMap<String, Files>> {
+    /// The text files beside the lists that cannot be lists; a sentence.
+    ///
+    /// # Errors
+    /// As [`Lists::domains`].
+    pub fn left_out(&self) -> Result<Vec<String>> {
+        let listing = list(self.folder)?;
+        let texts = listing.others.iter().filter(|file| is_text(file));
+        let mut others = Vec::new();
+        for file in texts {
+            if !may_be_list(&std::fs::read(file).map_err(|error| file_error("read", file, error))?) {
+                others.push(file.file_name().unwrap_or_default().to_string_lossy().into_owned());
+            }
+        }
+        Ok(match others.is_empty() {
+            true => vec![],
+            false => vec![format!("no lists, since no line of them names a picture: {}", some_of(&others))],
+        })
+    }
+
+    /// The files of each domain; those that cannot be lists are left out, unless `all` are asked for.
+    fn files(&self, all: bool) -> Result<BTreeMap<String, Files>> {
         let mut files: BTreeMap<String, Files> = BTreeMap::new();
-        for file in list(self.folder)?.others {
-            if file.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("txt")) {
+        for file in list(self.folder)?.others.into_iter().filter(|file| is_text(file)) {
+            if !all && !may_be_list(&std::fs::read(&file).map_err(|error| file_error("read", &file, error))?)
+            {
                 continue;
             }
             let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -158,8 +192,25 @@ impl ListOnDisk {
         let lines = parse(&bytes, file)?;
         let dropped =
             lines.iter().take(TRIED).find_map(|line| folders_to_drop(&line.path, images)).unwrap_or(0);
-        let paths = lines.iter().map(|line| images.join(without_folders(&line.path, dropped))).collect();
-        Ok(Self { file: file.to_owned(), lines, paths })
+        let mut paths: Vec<PathBuf> =
+            lines.iter().map(|line| images.join(without_folders(&line.path, dropped))).collect();
+        let mut folders = Spellings::default();
+        let mut other: Option<(PathBuf, PathBuf)> = None;
+        for path in paths.iter_mut().filter(|path| !path.is_file()) {
+            if let Some(there) = folders.find(images, path) {
+                other.get_or_insert((path.clone(), there.clone()));
+                *path = there;
+            }
+        }
+        let respelled = other.map(|(listed, there)| {
+            let [listed, there] =
+                [&listed, &there].map(|path| path.strip_prefix(images).unwrap_or(path).display().to_string());
+            format!(
+                "{}: paths are spelled differently on this disk, such as '{listed}', which is '{there}'",
+                file.display()
+            )
+        });
+        Ok(Self { file: file.to_owned(), lines, paths, respelled })
     }
 
     /// The lines whose picture is not there.
@@ -168,7 +219,8 @@ impl ListOnDisk {
     }
 
     fn pictures(&self) -> PictureFiles {
-        let files = self.paths.iter().cloned().zip(self.lines.iter().map(|line| line.label));
+        let files =
+            self.paths.iter().cloned().zip(self.lines.iter().map(|line| line.label.unwrap_or(UNLABELLED)));
         PictureFiles { files: files.collect(), background: None }
     }
 
@@ -195,6 +247,22 @@ impl ListedDomain {
         [&self.train].into_iter().chain(&self.test)
     }
 
+    /// Refuses pictures without a label, which only a target may have.
+    fn require_labels(&self) -> Result<()> {
+        for list in self.lists() {
+            if let Some(line) = list.lines.iter().find(|line| line.label.is_none()) {
+                return Err(complain(
+                    "a label in every line of a source",
+                    format!("'{}' without one", line.path),
+                )
+                .at_line(&list.file, line.line)
+                .advice("write one picture a line, as in: art/Mug/00001.jpg 0; only a target needs no labels")
+                .into());
+            }
+        }
+        Ok(())
+    }
+
     /// What training sees, and what tests see.
     fn load(
         self,
@@ -213,7 +281,14 @@ impl ListedDomain {
 
     /// Which classes its training list has no picture of.
     fn lacking(&self, classes: &[String]) -> Option<String> {
-        let labels: BTreeSet<u32> = self.train.lines.iter().map(|line| line.label).collect();
+        let labels: BTreeSet<u32> = self.train.lines.iter().filter_map(|line| line.label).collect();
+        let unlabelled = self.train.lines.iter().filter(|line| line.label.is_none()).count();
+        if unlabelled > 0 {
+            return Some(format!(
+                "{}: {unlabelled} pictures without a class; no accuracy counts them",
+                self.name
+            ));
+        }
         let lacking = (0u32..).zip(classes).filter(|(label, _)| !labels.contains(label));
         let lacking: Vec<&String> = lacking.map(|(_, class)| class).collect();
         let (some, all) = (lacking.len(), classes.len());
@@ -222,8 +297,8 @@ impl ListedDomain {
 
     fn check(&self, classes: &[String]) -> DomainCheck {
         let mut counts = vec![0; classes.len()];
-        for line in self.lists().flat_map(|list| &list.lines) {
-            counts[line.label as usize] += 1;
+        for label in self.lists().flat_map(|list| &list.lines).filter_map(|line| line.label) {
+            counts[label as usize] += 1;
         }
         let class = |(class, count): (&String, usize)| ClassCheck {
             class: class.clone(),
@@ -259,18 +334,15 @@ fn without_folders(path: &str, dropped: usize) -> PathBuf {
     Path::new(path).components().skip(dropped).collect()
 }
 
-/// The names of the classes by label.
-fn class_names<'a>(domains: impl IntoIterator<Item = &'a ListedDomain>) -> Result<Vec<String>> {
+/// The names of the classes by label, and what should be known of them.
+fn class_names<'a>(
+    domains: impl IntoIterator<Item = &'a ListedDomain>,
+) -> Result<(Vec<String>, Vec<String>)> {
+    let lists: Vec<&ListOnDisk> = domains.into_iter().flat_map(ListedDomain::lists).collect();
     let mut first: BTreeMap<u32, (&Path, usize)> = BTreeMap::new();
-    let mut folders: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
-    for list in domains.into_iter().flat_map(ListedDomain::lists) {
-        for line in &list.lines {
-            first.entry(line.label).or_insert((&list.file, line.line));
-            let folder = Path::new(&line.path).parent().and_then(Path::file_name);
-            folders
-                .entry(line.label)
-                .or_default()
-                .insert(folder.and_then(|name| name.to_str()).unwrap_or(""));
+    for (list, line) in lists.iter().flat_map(|list| list.lines.iter().map(move |line| (list, line))) {
+        if let Some(label) = line.label {
+            first.entry(label).or_insert((&list.file, line.line));
         }
     }
     for (expected, (&label, &(file, line))) in (0u32..).zip(&first) {
@@ -286,16 +358,33 @@ fn class_names<'a>(domains: impl IntoIterator<Item = &'a ListedDomain>) -> Resul
             .into());
         }
     }
-    let names = folders.values().map(|names| match names.len() {
-        1 => names.first().copied().filter(|name| !name.is_empty()),
-        _ => None,
-    });
-    let names: Vec<Option<&str>> = names.collect();
-    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
-    names.iter().flatten().for_each(|name| *uses.entry(name).or_default() += 1);
-    let class = |(label, name): (usize, &Option<&str>)| match name {
-        Some(name) if uses[name] == 1 => (*name).to_owned(),
-        _ => format!("class {label}"),
-    };
-    Ok(names.iter().enumerate().map(class).collect())
+    let files: Vec<(&Path, &[ListLine])> = lists.iter().map(|list| (&*list.file, &*list.lines)).collect();
+    let shown = labelling::classes_in(&files)?;
+    let class = |label: &u32| shown.names.get(label).cloned().unwrap_or_else(|| format!("class {label}"));
+    Ok((first.keys().map(class).collect(), shown.remarks))
+}
+
+fn is_text(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
+}
+
+/// Paths that are on the disk under another spelling; every folder is read once.
+#[derive(Default)]
+struct Spellings {
+    folders: BTreeMap<PathBuf, Vec<String>>,
+}
+
+impl Spellings {
+    /// The file that `path`, which starts with `from`, must mean: at each of its folders the only one that is spelled alike.
+    fn find(&mut self, from: &Path, path: &Path) -> Option<PathBuf> {
+        let mut found = from.to_owned();
+        for part in path.strip_prefix(from).ok()?.components() {
+            let inside = self.folders.entry(found.clone()).or_insert_with(|| {
+                let entries = std::fs::read_dir(&found).into_iter().flatten().flatten();
+                entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+            });
+            found.push(spelling::find(part.as_os_str().to_str()?, inside)?);
+        }
+        found.is_file().then_some(found)
+    }
 }

@@ -1,5 +1,7 @@
 //! What a user may call a domain: `Real World`, `real_world`, `Real`, `Rw`; and a task: `Ar-Rw`.
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::error::{Error, Result, complain, nearest};
 
 /// How exactly a written name fits a domain; the lower the better.
@@ -148,8 +150,8 @@ pub fn short_name(domain: &str) -> String {
     abbreviation(domain).map_or_else(|| domain.to_owned(), str::to_owned)
 }
 
-/// The domains of Office-Home, Office-31, DomainNet and VisDA-2017 by their letters, as tables of the field shorten them.
-const ABBREVIATIONS: [(&str, &str); 13] = [
+/// The domains of Office-Home, Office-31, DomainNet, VisDA-2017 and PACS by their letters, as tables of the field shorten them.
+const ABBREVIATIONS: [(&str, &str); 14] = [
     ("art", "Ar"),
     ("clipart", "Cl"),
     ("product", "Pr"),
@@ -163,6 +165,7 @@ const ABBREVIATIONS: [(&str, &str); 13] = [
     ("real", "Re"),
     ("sketch", "Sk"),
     ("synthetic", "Sy"),
+    ("photo", "Ph"),
 ];
 
 fn abbreviation(domain: &str) -> Option<&'static str> {
@@ -219,12 +222,12 @@ fn fit(written: &str, domain: &str) -> Option<Fit> {
 
 /// A name by its letters and digits alone, in lower case: `Real World`, `real_world` and `REAL-WORLD` are one.
 pub(crate) fn letters(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.nfc().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Lower case, without spaces and underscores. What joins domains in a task's name, `-` and `+`, counts.
 fn without_gaps(name: &str) -> String {
-    name.chars()
+    name.nfc()
         .filter(|letter| !letter.is_whitespace() && *letter != '_')
         .flat_map(char::to_lowercase)
         .collect()

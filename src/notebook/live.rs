@@ -14,6 +14,7 @@ use crate::draw::style::{Colour, Marker, colour_of, method_colour};
 use crate::draw::{Chart, Curve};
 use crate::draw::{Column, Figure, Row, raster};
 use crate::error::Result;
+use crate::train::label_free::LabelFree;
 use crate::train::observer::{Observer, StepReport, TestReport};
 use crate::train::pace::Pace;
 use crate::train::progress::Window;
@@ -34,6 +35,8 @@ pub struct Live {
     /// Losses since the last point.
     open: Window,
     accuracies: [Vec<(f64, f64)>; 2],
+    /// Of the last test, where the target has no labels.
+    label_free: Option<LabelFree>,
 }
 
 impl Live {
@@ -49,6 +52,7 @@ impl Live {
             losses: BTreeMap::new(),
             open: Window::default(),
             accuracies: Default::default(),
+            label_free: None,
         }
     }
 
@@ -57,7 +61,8 @@ impl Live {
         for record in records {
             match record {
                 Record::Train { step, losses, .. } => self.take_losses(*step, losses),
-                Record::Test { step, source_accuracy, target_accuracy, .. } => {
+                Record::Test { step, source_accuracy, target_accuracy, label_free, .. } => {
+                    self.label_free = *label_free;
                     self.take_accuracies(*step, [*source_accuracy, *target_accuracy]);
                 }
                 Record::Start { steps, .. } => self.steps = *steps,
@@ -73,7 +78,10 @@ impl Live {
     }
 
     fn take_accuracies(&mut self, step: usize, accuracies: [f64; 2]) {
-        for (curve, accuracy) in self.accuracies.iter_mut().zip(accuracies) {
+        // A target without labels has no accuracy, and no curve.
+        for (curve, accuracy) in
+            self.accuracies.iter_mut().zip(accuracies).filter(|(_, accuracy)| !accuracy.is_nan())
+        {
             curve.push((step as f64, accuracy));
         }
     }
@@ -99,6 +107,8 @@ impl Live {
         }
         if let Some((_, accuracy)) = self.accuracies[1].last() {
             words += &format!("; target accuracy {accuracy:.1} %");
+        } else if let Some(LabelFree { entropy, density }) = self.label_free {
+            words += &format!("; target without labels: entropy {entropy:.2}, SND {density:.2} nats");
         }
         words
     }
@@ -174,6 +184,7 @@ impl Observer for Live {
 
     fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
         self.take_accuracies(report.step, [report.source.accuracy, report.target.accuracy]);
+        self.label_free = Some(report.label_free);
         Ok(ControlFlow::Continue(()))
     }
 }

@@ -131,7 +131,7 @@ impl Observer for FieldObserver {
 
     fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
         if let Some(field) = lock(&self.state).runs.fields.get_mut(self.number) {
-            field.accuracy = Some(report.target.accuracy);
+            field.accuracy = Some(report.target.accuracy).filter(|accuracy| !accuracy.is_nan());
         }
         Ok(ControlFlow::Continue(()))
     }

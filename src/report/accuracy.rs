@@ -8,7 +8,8 @@ use crate::method::table::place;
 use crate::report::published::{Published, as_printed};
 use crate::report::statistics::{deviation, mean};
 use crate::report::table::{Align, Table};
-use crate::runs::study::Study;
+use crate::runs::study::{Study, StudyRun};
+use crate::train::label_free::LabelFree;
 
 /// Accuracy on the target in percent, by task and seed.
 pub type Scores<'a> = BTreeMap<(&'a str, u64), f64>;
@@ -43,15 +44,59 @@ pub fn means_by_seed(scores: &Scores, tasks: &[&str]) -> Vec<f64> {
     seeds.into_iter().filter_map(of_seed).collect()
 }
 
+/// Accuracy on the source after the last step, in percent, by task and seed.
+fn source_scores<'a>(study: &'a Study, method: &str) -> Scores<'a> {
+    let runs = study.runs.iter().filter(|run| run.method == method && run.finish().is_some());
+    runs.filter_map(|run| Some(((run.task.as_str(), run.seed), run.last_test()?.0))).collect()
+}
+
+/// Whether the runs have enough tests, and labels for them, that the best of them is another than the last.
+pub fn has_choice(study: &Study) -> bool {
+    study.runs.iter().any(|run| run.tests() > 1 && choose(run, Choice::Last).is_some())
+}
+
+/// What can be said without the target's labels, after the last step: mean entropy and soft neighbourhood density in nats, mean
+/// over all runs of a method. For runs whose target has none.
+pub fn label_free_table(study: &Study) -> Option<Table> {
+    let without = |run: &&StudyRun| run.finish().is_some_and(|finish| finish.last_target_accuracy.is_nan());
+    study.runs.iter().find(without)?;
+    let mut table = Table::new([
+        ("without target labels", Align::Left),
+        ("runs", Align::Right),
+        ("entropy", Align::Right),
+        ("SND", Align::Right),
+    ]);
+    for method in methods(study) {
+        let runs = study.runs.iter().filter(|run| run.method == method).filter(without);
+        let numbers: Vec<LabelFree> = runs.filter_map(|run| run.last_test()?.1).collect();
+        let of = |number: fn(&LabelFree) -> f64| {
+            mean(&numbers.iter().map(number).collect::<Vec<_>>())
+                .map_or("–".into(), |mean| format!("{mean:.3}"))
+        };
+        let cells = [numbers.len().to_string(), of(|found| found.entropy), of(|found| found.density)];
+        table.push([display_name(method).to_owned()].into_iter().chain(cells));
+    }
+    Some(table)
+}
+
+/// As [`accuracy_table`], of the source after the last step.
+pub fn source_table(study: &Study) -> Table {
+    table_of(study, |method| source_scores(study, method))
+}
+
 /// One column for each method, one row for each task and one for the mean over all tasks: "65.2 ± 2.8", the sample standard
 /// deviation over the seeds. A single seed has no deviation; where there is no run stands "–".
 ///
 /// The deviation of the mean is that of the means of single seeds, not the mean of the deviations.
 pub fn accuracy_table(study: &Study, choice: Choice) -> Table {
+    table_of(study, |method| scores(study, method, choice))
+}
+
+fn table_of<'a>(study: &'a Study, scores_of: impl Fn(&str) -> Scores<'a>) -> Table {
     let methods = methods(study);
     let names = methods.iter().map(|method| (display_name(method), Align::Right));
     let mut table = Table::new([("task", Align::Left)].into_iter().chain(names));
-    let scores: Vec<Scores> = methods.iter().map(|method| scores(study, method, choice)).collect();
+    let scores: Vec<Scores> = methods.iter().map(|method| scores_of(method)).collect();
     let tasks = study.tasks();
     for task in &tasks {
         let cells = scores.iter().map(|scores| with_deviation(&on_task(scores, task)));

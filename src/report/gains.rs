@@ -106,16 +106,16 @@ pub fn gains_table(study: &Study, choice: Choice) -> Table {
 
 /// The gain on each task, with its interval over seeds and whether it stands after Holm's correction for all tasks at once.
 pub fn gains_by_task(study: &Study, method: &str, baseline: &str, choice: Choice) -> Table {
-    let mut table = Table::new([
-        ("task", Align::Left),
-        ("points", Align::Right),
-        ("95 % over seeds", Align::Right),
-        ("seeds", Align::Right),
-        ("p", Align::Right),
-        ("p, Holm", Align::Right),
-        ("after Holm", Align::Left),
-    ]);
     let tasks = study.tasks();
+    // Over one task there is nothing to correct for.
+    let corrects = tasks.len() > 1;
+    let heads = ["task", "points", "95 % over seeds", "seeds", "p", "p, Holm"];
+    let heads = heads.into_iter().take(if corrects { 6 } else { 5 });
+    let align = |head| if head == "task" { Align::Left } else { Align::Right };
+    let verdict_head = if corrects { "after Holm" } else { "verdict" };
+    let mut table = Table::new(
+        heads.map(|head| (head, align(head))).chain([(verdict_head, Align::Left)]).collect::<Vec<_>>(),
+    );
     let gains: Vec<Option<Difference>> =
         tasks.iter().map(|task| gain_on(study, task, method, baseline, choice)).collect();
     let tested: Vec<f64> = gains.iter().filter_map(|gain| gain.as_ref()?.p).collect();
@@ -123,15 +123,16 @@ pub fn gains_by_task(study: &Study, method: &str, baseline: &str, choice: Choice
     for (task, gain) in tasks.iter().zip(&gains) {
         let p = gain.as_ref().and_then(|gain| gain.p);
         let held = p.and_then(|_| corrected.next());
-        table.push([
+        let mut cells = vec![
             (*task).to_owned(),
             gain.as_ref().map_or("–".into(), |gain| signed(gain.mean)),
             interval(gain.as_ref()),
             gain.as_ref().map_or(0, |gain| gain.pairs).to_string(),
             p.map_or(String::new(), |p| format!("{p:.3}")),
-            held.map_or(String::new(), |p| format!("{p:.3}")),
-            verdict(gain.as_ref(), held).to_owned(),
-        ]);
+        ];
+        cells.extend(corrects.then(|| held.map_or(String::new(), |p| format!("{p:.3}"))));
+        cells.push(verdict(gain.as_ref(), held).to_owned());
+        table.push(cells);
     }
     table
 }
@@ -140,12 +141,17 @@ pub fn gains_by_task(study: &Study, method: &str, baseline: &str, choice: Choice
 pub fn gains_notes(study: &Study) -> Vec<String> {
     let seeds = study.seeds().len();
     let tasks = study.tasks().len();
-    vec![
+    let all = if tasks == 1 {
+        "accuracy on the one task".to_owned()
+    } else {
+        format!("mean over all {tasks} tasks")
+    };
+    let mut notes = vec![
         "Gains are of pairs with the same task and seed, in percentage points of target accuracy; intervals are \
          Student's t, 95 %."
             .into(),
         format!(
-            "Verdicts are by the interval over seeds. There, one observation is the mean over all {tasks} tasks with one \
+            "Verdicts are by the interval over seeds. There, one observation is the {all} with one \
              seed that has them all, so the interval covers other seeds on these tasks{}. Over tasks: one observation is \
              the mean over the seeds on one task; tasks share domains, so this interval is rather too narrow.",
             match seeds {
@@ -154,12 +160,15 @@ pub fn gains_notes(study: &Study) -> Vec<String> {
                 _ => format!("; with {seeds} seeds t has at most {} degrees of freedom", seeds - 1),
             }
         ),
-        format!(
+    ];
+    if tasks > 1 {
+        notes.push(format!(
             "Of {tasks} tasks that are tested at 5 % each, about one in twenty stands out by chance alone: a single task \
              counts only after Holm's correction. The few verdicts on the mean are not corrected. 'Not told apart' is no \
              proof that two methods are equal."
-        ),
-    ]
+        ));
+    }
+    notes
 }
 
 /// "-1.5 to +2.0"; in words where one pair allows none.

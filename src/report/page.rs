@@ -8,7 +8,9 @@ use askama::Template;
 use image::{Rgb, RgbImage};
 
 use super::accuracy::methods;
-use super::accuracy::{accuracy_table, beside_published, choice_table, data_note};
+use super::accuracy::{
+    accuracy_table, beside_published, choice_table, data_note, has_choice, label_free_table, source_table,
+};
 use super::charts::{
     CLASSES, accuracy_bars, class_gain_bars, confusion_map, learning_curves, loss_curves, loss_names,
     method_bars,
@@ -17,10 +19,10 @@ use super::classes::{class_gains, class_gains_table, confusion};
 use super::cost::{BenchLine, MEMORY_NOTE, bench_table, cost_table, published_cost};
 use super::gains::{comparisons, gains_by_task, gains_notes, gains_table};
 use super::one_task::{Explanation, OneTask, Panel, RESULTS_NOTE, SampleStrip, results_table};
-use super::published::{published, published_notes, published_table};
+use super::published::{published as published_rows, published_notes, published_table};
 use super::selection::Choice;
 use super::table::{Align, Table};
-use super::text::{CHOICE_NOTE, summary};
+use super::text::{CHOICE_NOTE, OFFICE_HOME, summary};
 use crate::draw::picture::{png_uri, svg_uri};
 use crate::draw::style::display_name;
 use crate::draw::{Chart, Size};
@@ -67,22 +69,41 @@ struct Runs {
     mean: bool,
     choice: Choice,
     last: Table,
-    best: Table,
+    best: Option<Table>,
+    source: Table,
+    label_free: Option<Table>,
     gains: Table,
     gains_notes: Vec<String>,
     pairs: Vec<Pair>,
-    choices: Table,
+    choices: Option<Table>,
     choice_note: &'static str,
-    data_note: String,
-    beside: Table,
-    published: Table,
-    disagreements: Vec<String>,
+    published: Option<BesidePublished>,
     confusions: Vec<Confusion>,
     cost: Table,
     published_cost: String,
     memory: Option<Table>,
     memory_note: &'static str,
     unfinished: Vec<String>,
+}
+
+/// What has been published, and our runs beside it.
+struct BesidePublished {
+    data_note: String,
+    beside: Table,
+    all: Table,
+    disagreements: Vec<String>,
+}
+
+impl BesidePublished {
+    fn of(found: &FoundRuns) -> Result<Self> {
+        let rows = published_rows()?;
+        Ok(Self {
+            data_note: data_note(&found.data),
+            beside: beside_published(&found.study, &rows),
+            all: published_table(&rows),
+            disagreements: published_notes()?,
+        })
+    }
 }
 
 /// A method with ToAlign beside the same without.
@@ -192,26 +213,30 @@ impl Page {
         })
     }
 
-    /// The page of many runs. `choice` names the test that counts for gains and bars.
-    pub fn of_runs(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<Self> {
+    /// The page of many runs. `choice` names the test that counts for gains and bars; `published` shows the published numbers
+    /// beside data that are not Office-Home.
+    pub fn of_runs(found: &FoundRuns, bench: &[BenchLine], choice: Choice, published: bool) -> Result<Self> {
         let study = &found.study;
+        let chosen = has_choice(study);
         let pairs = comparisons(study).into_iter().filter(|(method, _)| split(method).1);
         let runs = Runs {
             mean: study.tasks().len() > 1,
             choice,
             last: accuracy_table(study, Choice::Last),
-            best: accuracy_table(study, Choice::Best),
+            best: chosen.then(|| accuracy_table(study, Choice::Best)),
+            source: source_table(study),
+            label_free: label_free_table(study),
             gains: gains_table(study, choice),
             gains_notes: gains_notes(study),
             pairs: pairs
                 .map(|(method, baseline)| pair(study, method, baseline, choice))
                 .collect::<Result<_>>()?,
-            choices: choice_table(study),
+            choices: chosen.then(|| choice_table(study)),
             choice_note: CHOICE_NOTE,
-            data_note: data_note(&found.data),
-            beside: beside_published(study, &published()?),
-            published: published_table(&published()?),
-            disagreements: published_notes()?,
+            published: match published || found.data == OFFICE_HOME {
+                true => Some(BesidePublished::of(found)?),
+                false => None,
+            },
             confusions: confusions(study)?,
             cost: cost_table(study),
             published_cost: published_cost(),

@@ -1,17 +1,23 @@
 //! A comparison in words and tables for a terminal of 100 columns.
 
-use super::accuracy::{accuracy_table, beside_published, choice_table, data_note, methods};
+use super::accuracy::{
+    accuracy_table, beside_published, choice_table, data_note, has_choice, label_free_table, methods,
+    source_table,
+};
 use super::cost::{BenchLine, MEMORY_NOTE, bench_table, cost_table, published_cost};
 use super::gains::{comparisons, gains_by_task, gains_notes, gains_table};
 use super::selection::Choice;
 use crate::draw::style::display_name;
 use crate::error::Result;
 use crate::method::table::split;
-use crate::report::published::{published, published_notes};
+use crate::report::published::{published as published_rows, published_notes};
 use crate::runs::find::FoundRuns;
 
 /// How wide the terminal may be taken to be.
 const WIDTH: usize = 100;
+
+/// The data that the published numbers are of, as a folder of runs is called.
+pub const OFFICE_HOME: &str = "office-home";
 
 /// What the columns of a choice mean.
 pub const CHOICE_NOTE: &str = "\
@@ -34,19 +40,23 @@ pub fn summary(found: &FoundRuns) -> String {
     )
 }
 
-/// Everything but the charts. `choice` names the test that counts for the gains.
-pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<String> {
+/// Everything but the charts. `choice` names the test that counts for the gains; `published` shows the published numbers beside
+/// data that are not [`OFFICE_HOME`].
+pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice, published: bool) -> Result<String> {
     let study = &found.study;
-    let rows = published()?;
+    let chosen = has_choice(study);
     let mut parts = vec![summary(found)];
     parts.extend(found.remarks.iter().map(|remark| wrapped(remark)));
     if !found.unfinished.is_empty() {
         parts.push(format!("not finished, left out:\n  {}", found.unfinished.join("\n  ")));
     }
-    for shown in [Choice::Last, Choice::Best] {
+    for shown in [Choice::Last, Choice::Best].into_iter().take(if chosen { 2 } else { 1 }) {
         parts.push(format!("Target accuracy in percent, {shown}, mean ± deviation over seeds:"));
         parts.push(accuracy_table(study, shown).to_string());
     }
+    parts.push("Source accuracy in percent, last, mean ± deviation over seeds:".into());
+    parts.push(source_table(study).to_string());
+    parts.extend(label_free_table(study).map(|table| table.to_string()));
     if !comparisons(study).is_empty() {
         parts.push(format!("Gains, mean over tasks, {choice}:"));
         parts.push(gains_table(study, choice).to_string());
@@ -57,13 +67,17 @@ pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<St
         }
         parts.extend(gains_notes(study).iter().map(|note| wrapped(note)));
     }
-    parts.push("Choosing without target labels, mean over tasks:".into());
-    parts.push(choice_table(study).to_string());
-    parts.push(wrapped(CHOICE_NOTE));
-    parts.push(wrapped(&format!("Published. {}", data_note(&found.data))));
-    parts.push(beside_published(study, &rows).to_string());
-    parts.push("Where the published numbers disagree among themselves:".into());
-    parts.extend(published_notes()?.iter().map(|note| wrapped(note)));
+    if chosen {
+        parts.push("Choosing without target labels, mean over tasks:".into());
+        parts.push(choice_table(study).to_string());
+        parts.push(wrapped(CHOICE_NOTE));
+    }
+    if published || found.data == OFFICE_HOME {
+        parts.push(wrapped(&format!("Published. {}", data_note(&found.data))));
+        parts.push(beside_published(study, &published_rows()?).to_string());
+        parts.push("Where the published numbers disagree among themselves:".into());
+        parts.extend(published_notes()?.iter().map(|note| wrapped(note)));
+    }
     parts.push("Cost of a step:".into());
     parts.push(cost_table(study).to_string());
     parts.push(wrapped(&published_cost()));

@@ -15,7 +15,8 @@ use crate::runs::study::Study;
 /// ```
 pub fn csv(study: &Study) -> String {
     let mut text = String::from(
-        "task,method,seed,last,best_oracle,best_oracle_step,by_entropy,by_entropy_step,by_snd,by_snd_step,seconds_per_step\n",
+        "task,method,seed,last,best_oracle,best_oracle_step,by_entropy,by_entropy_step,by_snd,by_snd_step,seconds_per_step,source_last,\
+         entropy_last,snd_last\n",
     );
     for run in &study.runs {
         let Some(finish) = run.finish() else { continue };
@@ -27,6 +28,11 @@ pub fn csv(study: &Study) -> String {
             cells.push(chosen.map_or(String::new(), |chosen| chosen.step.to_string()));
         }
         cells.push(format!("{:.6}", finish.seconds_per_step));
+        let (source, label_free) = run.last_test().unwrap_or((f64::NAN, None));
+        cells.push(if source.is_nan() { String::new() } else { format!("{source:.4}") });
+        let numbers =
+            label_free.map(|found| [found.entropy, found.density].map(|number| format!("{number:.6}")));
+        cells.extend(numbers.unwrap_or_default());
         text += &cells.join(",");
         text.push('\n');
     }
@@ -34,7 +40,7 @@ pub fn csv(study: &Study) -> String {
 }
 
 /// A cell of CSV (RFC 4180).
-fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.to_owned(),

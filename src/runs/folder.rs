@@ -192,23 +192,32 @@ impl RunFolder {
         &self.path
     }
 
+    /// Adds a line; the same twice, as of a finished run that is resumed again and again, says nothing new.
     fn write_log(&mut self, line: &str) -> Result<()> {
+        let path = self.path.join(LOG);
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        if before.lines().last().is_some_and(|last| last.ends_with(&format!("] {line}"))) {
+            return Ok(());
+        }
         let line = format!("[{}] {line}\n", Utc::now().format("%Y-%m-%d %H:%M:%S"));
-        self.log.write_all(line.as_bytes()).map_err(|error| file_error("write", self.path.join(LOG), error))
+        self.log.write_all(line.as_bytes()).map_err(|error| file_error("write", path, error))
     }
 }
 
 impl Observer for RunFolder {
-    /// One line in the form of the published code, which counts steps from 0.
+    /// One line in the form of the published code, which counts steps from 0; without labels, what can be said without.
     fn on_test(&mut self, report: &TestReport) -> Result<ControlFlow<()>> {
-        self.write_log(&format!(
-            "I: {}/{} | src_acc: {:.3} | tar_acc: {:.3} | best_acc: {:.3}",
-            report.step - 1,
-            report.steps,
-            report.source.accuracy,
-            report.target.accuracy,
-            report.best.accuracy
-        ))?;
+        let target = match report.target.accuracy.is_nan() {
+            true => format!(
+                "tar_entropy: {:.3} | tar_snd: {:.3}",
+                report.label_free.entropy, report.label_free.density
+            ),
+            false => {
+                format!("tar_acc: {:.3} | best_acc: {:.3}", report.target.accuracy, report.best.accuracy)
+            }
+        };
+        let (step, source) = (report.step - 1, report.source.accuracy);
+        self.write_log(&format!("I: {step}/{} | src_acc: {source:.3} | {target}", report.steps))?;
         Ok(ControlFlow::Continue(()))
     }
 

@@ -7,6 +7,7 @@ use super::folder::{RunFolder, read_metrics, records_in};
 use crate::config::RunConfig;
 use crate::error::{Result, complain, file_error};
 use crate::files::write_atomically;
+use crate::train::label_free::LabelFree;
 use crate::train::record::{Finish, Record};
 
 /// One run of a study.
@@ -66,6 +67,19 @@ impl StudyRun {
     /// How the run ended; none if it did not reach its end.
     pub fn finish(&self) -> Option<&Finish> {
         self.records.iter().rev().find_map(Record::finish)
+    }
+
+    /// How many tests it wrote down.
+    pub fn tests(&self) -> usize {
+        self.records.iter().filter(|record| matches!(record, Record::Test { .. })).count()
+    }
+
+    /// Of its last test, the accuracy on the source in percent, and what can be said without the target's labels.
+    pub fn last_test(&self) -> Option<(f64, Option<LabelFree>)> {
+        self.records.iter().rev().find_map(|record| match record {
+            Record::Test { source_accuracy, label_free, .. } => Some((*source_accuracy, *label_free)),
+            _ => None,
+        })
     }
 
     /// What `point` finds in the records, by its step. A run that was resumed may have repeated some steps: the later counts.

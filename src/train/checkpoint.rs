@@ -255,7 +255,7 @@ mod tests {
         let progress = Progress {
             step: 7,
             last_accuracy: Some(100.0 / 3.0),
-            best: Some(Best { accuracy: 200.0 / 3.0, step: 5 }),
+            best: Some(Best { accuracy: 200.0 / 3.0, step: 5, entropy: None }),
             ..Progress::default()
         };
         let header = Header::new(&RunConfig::mini(), "Cl-Rw", &classes(3), &progress);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{D, DType, Tensor};
 
 use crate::data::batches::test_batches;
-use crate::data::dataset::Domain;
+use crate::data::dataset::{Domain, UNLABELLED};
 use crate::data::transform::Transform;
 use crate::error::Result;
 use crate::method::losses::softmax;
@@ -16,7 +16,7 @@ use crate::model::Model;
 pub struct Prediction {
     /// The picture's index in its domain.
     pub index: usize,
-    /// Its true class.
+    /// Its true class; [`UNLABELLED`] if nobody knows it.
     pub label: u32,
     /// The class with the largest logit.
     pub class: u32,
@@ -27,7 +27,7 @@ pub struct Prediction {
 /// A test on every picture of a domain.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evaluation {
-    /// Pictures classified right, in percent.
+    /// Of the pictures with a label, those classified right, in percent; NaN if none has one.
     pub accuracy: f64,
     /// One prediction per picture, in the order of the domain.
     pub predictions: Vec<Prediction>,
@@ -39,7 +39,7 @@ impl Evaluation {
     /// True class, predicted class and number of pictures, in this order; without those of no picture.
     pub fn confusion(&self) -> Vec<(u32, u32, usize)> {
         let mut counts = BTreeMap::new();
-        for prediction in &self.predictions {
+        for prediction in self.predictions.iter().filter(|prediction| prediction.label != UNLABELLED) {
             *counts.entry((prediction.label, prediction.class)).or_insert(0) += 1;
         }
         counts.into_iter().map(|((label, class), count)| (label, class, count)).collect()
@@ -97,6 +97,7 @@ fn most_probable(probabilities: &Tensor) -> Result<Vec<(u32, f32)>> {
 }
 
 fn accuracy(predictions: &[Prediction]) -> f64 {
+    let labelled = predictions.iter().filter(|prediction| prediction.label != UNLABELLED).count();
     let right = predictions.iter().filter(|prediction| prediction.class == prediction.label).count();
-    100.0 * right as f64 / predictions.len().max(1) as f64
+    100.0 * right as f64 / labelled as f64 // 0 / 0 is NaN
 }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::checkpoint::Checkpoint;
 use super::evaluate::Evaluation;
+use super::label_free::LabelFree;
 use super::progress::Best;
 use super::record::Record;
 use crate::error::Result;
@@ -29,6 +30,8 @@ pub struct StepReport {
 /// One test, just done.
 #[derive(Debug, Clone)]
 pub struct TestReport {
+    /// What can be said of the target without its labels.
+    pub label_free: LabelFree,
     /// Steps done.
     pub step: usize,
     /// Length of the run in steps.

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The best test so far. An oracle: it is chosen by the labels of the target.
+/// The best test so far. An oracle, chosen by the labels of the target; where it has none, by its entropy.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Target accuracy in percent.
+    /// Target accuracy in percent; NaN of a target without labels.
     pub accuracy: f64,
     /// Steps done at that test.
     pub step: usize,
+    /// Mean entropy on the target in nats, by which the best is chosen where there are no labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<f64>,
 }
 
 /// The state of a run beside its tensors.
@@ -44,7 +47,16 @@ impl Progress {
         self.last_accuracy = Some(accuracy);
         let better = self.best.is_none_or(|best| accuracy > best.accuracy);
         if better {
-            self.best = Some(Best { accuracy, step: self.step });
+            self.best = Some(Best { accuracy, step: self.step, entropy: None });
+        }
+        better
+    }
+
+    /// As [`Progress::tested`] on a target without labels: the smaller the mean entropy of its predictions, the better.
+    pub fn tested_without_labels(&mut self, entropy: f64) -> bool {
+        let better = self.best.and_then(|best| best.entropy).is_none_or(|smallest| entropy < smallest);
+        if better {
+            self.best = Some(Best { accuracy: f64::NAN, step: self.step, entropy: Some(entropy) });
         }
         better
     }
@@ -88,7 +100,7 @@ mod tests {
             progress.step = step;
             assert_eq!(progress.tested(accuracy), better);
         }
-        let best = Best { accuracy: 50.0, step: 10 };
+        let best = Best { accuracy: 50.0, step: 10, entropy: None };
         assert_eq!(progress.best, Some(best));
         assert_eq!(progress.last_accuracy, Some(49.0));
     }

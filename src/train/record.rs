@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::label_free::LabelFree;
 
@@ -42,9 +42,11 @@ pub enum Record {
         step: usize,
         /// Accuracy on the source, in percent.
         source_accuracy: f64,
-        /// Accuracy on the target, in percent.
+        /// Accuracy on the target, in percent; NaN (`null` in JSON) of a target without labels.
+        #[serde(deserialize_with = "number_or_null")]
         target_accuracy: f64,
         /// The best target accuracy so far: an oracle, since it is chosen by target labels.
+        #[serde(deserialize_with = "number_or_null")]
         best_target_accuracy: f64,
         /// What a choice without target labels goes by; records from before it was noted have none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,14 +72,31 @@ pub enum Record {
 pub struct Finish {
     /// Steps done.
     pub step: usize,
-    /// Target accuracy after the last step, in percent.
+    /// Target accuracy after the last step, in percent; NaN (`null` in JSON) of a target without labels.
+    #[serde(deserialize_with = "number_or_null")]
     pub last_target_accuracy: f64,
     /// Best target accuracy (oracle), in percent.
+    #[serde(deserialize_with = "number_or_null")]
     pub best_target_accuracy: f64,
-    /// The step at which that was.
+    /// The step at which that was; of a target without labels, where the entropy was smallest.
     pub best_step: usize,
     /// Median seconds per training step, tests not counted.
     pub seconds_per_step: f64,
+}
+
+/// JSON knows no NaN.
+fn number_or_null<'de, D: Deserializer<'de>>(json: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(json)?.unwrap_or(f64::NAN))
+}
+
+/// An accuracy in words: `61.3 %`, or that there are no labels.
+///
+/// ```
+/// use toalign::train::record::percent;
+/// assert_eq!((percent(61.25), percent(f64::NAN)), ("61.2 %".to_owned(), "no labels".to_owned()));
+/// ```
+pub fn percent(accuracy: f64) -> String {
+    if accuracy.is_nan() { "no labels".to_owned() } else { format!("{accuracy:.1} %") }
 }
 
 impl Record {

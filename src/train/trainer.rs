@@ -205,15 +205,19 @@ impl<'a> Trainer<'a> {
             evaluate(self.model, domain, &transform, self.config.test_batch_size)
         };
         let (source, target) = (test(&self.task.source_test)?, test(&self.task.target_test)?);
-        let better = self.progress.tested(target.accuracy);
-        let best = self.progress.best.unwrap_or(Best { accuracy: target.accuracy, step: self.progress.step });
+        let label_free = LabelFree::of(&target.probabilities);
+        let better = match target.accuracy.is_nan() {
+            true => self.progress.tested_without_labels(label_free.entropy),
+            false => self.progress.tested(target.accuracy),
+        };
+        let best = self.best();
         let seconds = start.elapsed().as_secs_f64();
         observers.on_record(&Record::Test {
             step: self.progress.step,
             source_accuracy: source.accuracy,
             target_accuracy: target.accuracy,
             best_target_accuracy: best.accuracy,
-            label_free: Some(LabelFree::of(&target.probabilities)),
+            label_free: Some(label_free),
             seconds,
         })?;
         if self.progress.step == self.config.steps {
@@ -226,8 +230,8 @@ impl<'a> Trainer<'a> {
         if better {
             observers.on_checkpoint(Kept::Best, &|| self.checkpoint())?;
         }
-        let report =
-            TestReport { step: self.progress.step, steps: self.config.steps, source, target, best, seconds };
+        let (step, steps) = (self.progress.step, self.config.steps);
+        let report = TestReport { label_free, step, steps, source, target, best, seconds };
         Ok(observers.on_test(&report)?.is_break())
     }
 
@@ -276,9 +280,14 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    /// The best test; before the first, one that knows nothing.
+    fn best(&self) -> Best {
+        self.progress.best.unwrap_or(Best { accuracy: f64::NAN, step: self.progress.step, entropy: None })
+    }
+
     fn finish_record(&self) -> Record {
-        let last = self.progress.last_accuracy.unwrap_or_default();
-        let best = self.progress.best.unwrap_or(Best { accuracy: last, step: self.progress.step });
+        let last = self.progress.last_accuracy.unwrap_or(f64::NAN);
+        let best = self.best();
         Record::Finish(Finish {
             step: self.progress.step,
             last_target_accuracy: last,
