@@ -67,7 +67,9 @@ fn list(good: &Path, domain: &str, order: [u32; 3], label: impl Fn(u32) -> Strin
     for (class, number) in CLASSES.iter().zip(order) {
         for entry in std::fs::read_dir(good.join(domain).join(class)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            lines += &format!("{domain}/{class}/{name}{}\n", label(number));
+            if name.starts_with("000") {
+                lines += &format!("{domain}/{class}/{name}{}\n", label(number));
+            }
         }
     }
     lines
@@ -140,7 +142,7 @@ fn names_that_look_alike_are_one_name_and_that_is_said() {
     let art = list_of(&good, "Art").replace("Caf\u{e9}", "cafe\u{301}").replace(".png", ".PNG");
     std::fs::write(good.join("Art.txt"), art).unwrap();
     std::fs::write(good.join("Clipart.txt"), list_of(&good, "Clipart")).unwrap();
-    let text = said(folder.path(), &train("lists:good", &[]));
+    let text = said(folder.path(), &train("lists:good", &["--seed", "3"]));
     assert_says(&text, &["Art.txt: paths are spelled differently on this disk, such as", "which is 'Art/"]);
     assert!(!text.contains("lacks"), "{text}");
 }

@@ -70,10 +70,10 @@ fn is_picture(line: &str) -> bool {
         .is_some_and(|(_, extension)| EXTENSIONS.contains(&extension.to_lowercase().as_str()))
 }
 
-/// Whether the text of a file may be a list: one of its first lines has a picture in it.
+/// Whether the text of a file may be a list: one of its first lines has a picture in it, or it is empty.
 pub(crate) fn may_be_list(bytes: &[u8]) -> bool {
-    let lines = bytes.split(|byte| *byte == b'\n').take(100);
-    lines.map(String::from_utf8_lossy).any(|line| line.split_whitespace().any(is_picture))
+    let mut lines = bytes.split(|byte| *byte == b'\n').take(100).map(String::from_utf8_lossy);
+    bytes.trim_ascii().is_empty() || lines.any(|line| line.split_whitespace().any(is_picture))
 }
 
 fn parse_line(line: &str) -> std::result::Result<(String, Option<u32>), Complaint> {

@@ -252,8 +252,8 @@ impl ListedDomain {
         for list in self.lists() {
             if let Some(line) = list.lines.iter().find(|line| line.label.is_none()) {
                 return Err(complain(
-                    "a label in every line of a source",
-                    format!("'{}' without one", line.path),
+                    "a path, a space and a label in a list of a source",
+                    format!("'{}'", line.path),
                 )
                 .at_line(&list.file, line.line)
                 .advice("write one picture a line, as in: art/Mug/00001.jpg 0; only a target needs no labels")

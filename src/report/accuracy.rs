@@ -52,7 +52,7 @@ fn source_scores<'a>(study: &'a Study, method: &str) -> Scores<'a> {
 
 /// Whether the runs have enough tests, and labels for them, that the best of them is another than the last.
 pub fn has_choice(study: &Study) -> bool {
-    study.runs.iter().any(|run| run.tests() > 1 && choose(run, Choice::Last).is_some())
+    study.runs.iter().any(|run| run.tests() != 1 && choose(run, Choice::Last).is_some())
 }
 
 /// What can be said without the target's labels, after the last step: mean entropy and soft neighbourhood density in nats, mean
@@ -79,9 +79,10 @@ pub fn label_free_table(study: &Study) -> Option<Table> {
     Some(table)
 }
 
-/// As [`accuracy_table`], of the source after the last step.
-pub fn source_table(study: &Study) -> Table {
-    table_of(study, |method| source_scores(study, method))
+/// As [`accuracy_table`], of the source after the last step; none if no run noted a test.
+pub fn source_table(study: &Study) -> Option<Table> {
+    let noted = study.runs.iter().any(|run| run.last_test().is_some());
+    noted.then(|| table_of(study, |method| source_scores(study, method)))
 }
 
 /// One column for each method, one row for each task and one for the mean over all tasks: "65.2 ± 2.8", the sample standard

@@ -70,7 +70,7 @@ struct Runs {
     choice: Choice,
     last: Table,
     best: Option<Table>,
-    source: Table,
+    source: Option<Table>,
     label_free: Option<Table>,
     gains: Table,
     gains_notes: Vec<String>,

@@ -54,8 +54,10 @@ pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice, published: b
         parts.push(format!("Target accuracy in percent, {shown}, mean ± deviation over seeds:"));
         parts.push(accuracy_table(study, shown).to_string());
     }
-    parts.push("Source accuracy in percent, last, mean ± deviation over seeds:".into());
-    parts.push(source_table(study).to_string());
+    if let Some(table) = source_table(study) {
+        parts.push("Source accuracy in percent, last, mean ± deviation over seeds:".into());
+        parts.push(table.to_string());
+    }
     parts.extend(label_free_table(study).map(|table| table.to_string()));
     if !comparisons(study).is_empty() {
         parts.push(format!("Gains, mean over tasks, {choice}:"));

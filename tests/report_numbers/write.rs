@@ -13,9 +13,9 @@ fn csv_has_a_row_for_each_finished_run() {
     study.runs.push(run("Cl-Rw", "hda", 3, 50.0));
     study.runs[2].records.clear();
     let expected = "\
-task,method,seed,last,best_oracle,best_oracle_step,by_entropy,by_entropy_step,by_snd,by_snd_step,seconds_per_step
-Cl-Rw,hda,1,65.5000,70.0000,200,65.5000,300,60.0000,100,0.200000
-Cl-Rw,\"a,\"\"b\"\"\",2,50.0000,50.0000,400,,,,,0.200000
+task,method,seed,last,best_oracle,best_oracle_step,by_entropy,by_entropy_step,by_snd,by_snd_step,seconds_per_step,source_last,entropy_last,snd_last
+Cl-Rw,hda,1,65.5000,70.0000,200,65.5000,300,60.0000,100,0.200000,99.0000,0.300000,2.100000
+Cl-Rw,\"a,\"\"b\"\"\",2,50.0000,50.0000,400,,,,,0.200000,,,
 ";
     assert_eq!(csv(&study), expected);
 }
