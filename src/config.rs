@@ -40,10 +40,10 @@ pub struct RunConfig {
     #[arg(long, help_heading = "What to train")]
     pub method: Baseline,
     /// Align the task-oriented part of the source feature (ToAlign, equations 3 and 4), for methods that align with a discriminator.
-    #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, default_missing_value = "true")]
     pub toalign: bool,
     /// Weigh samples by exp(-entropy) in the alignment loss [default: true, except for dann: false (published)].
-    #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, default_missing_value = "true")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entropy_conditioning: Option<bool>,
     /// Decides every random number: initial values, order, crops, flips, dropout [published: 123; mini: 0].
@@ -77,6 +77,10 @@ pub struct RunConfig {
     #[arg(long, help_heading = "Data")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_test_pictures: Option<usize>,
+    /// At most this many pictures of the target in tests, evenly spaced [default: all].
+    #[arg(long, help_heading = "Data")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_test_pictures: Option<usize>,
     /// Side in pixels to which pictures are resized, aspect ratio not kept [published: 256; mini: 40].
     #[arg(long, help_heading = "Data")]
     pub resize: usize,
@@ -87,7 +91,7 @@ pub struct RunConfig {
     #[arg(long, help_heading = "Data")]
     pub crop: usize,
     /// Mirror half of the training pictures [published: true].
-    #[arg(long, help_heading = "Data", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, help_heading = "Data", action = Set, num_args = 0..=1, default_missing_value = "true")]
     pub flip: bool,
     /// Threads that decode pictures ahead of the training step; has no influence on the result [2].
     #[arg(long, help_heading = "Data")]
@@ -104,7 +108,7 @@ pub struct RunConfig {
     pub precision: Precision,
 
     /// Leave out pictures that cannot be read, instead of stopping; they are counted and named.
-    #[arg(long, help_heading = "Data", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, help_heading = "Data", action = Set, num_args = 0..=1, default_missing_value = "true")]
     pub skip_bad_images: bool,
     /// Colour to lay under transparent pictures, such as ffffff [published: transparency is dropped].
     #[arg(long, help_heading = "Data")]
@@ -137,7 +141,7 @@ pub struct RunConfig {
     #[arg(long, help_heading = "Optimiser")]
     pub momentum: f64,
     /// Nesterov's form of the momentum [published: true].
-    #[arg(long, help_heading = "Optimiser", action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, help_heading = "Optimiser", action = Set, num_args = 0..=1, default_missing_value = "true")]
     pub nesterov: bool,
     /// Weight decay on every trained tensor, added to the gradient [published: 5e-4].
     #[arg(long, help_heading = "Optimiser")]
@@ -180,6 +184,7 @@ impl RunConfig {
             target_batch_size: None,
             test_batch_size: 36,
             source_test_pictures: None,
+            target_test_pictures: None,
             resize: 256,
             pad: 0,
             crop: 224,
@@ -237,6 +242,24 @@ impl RunConfig {
     /// The slides' γ = 5e-4 is not in it: that is the weight decay of the code that they ran, whose γ is 10.
     pub fn slides() -> Self {
         Self { toalign: true, batch_size: 15, test_batch_size: 15, ..Self::office_home() }
+    }
+
+    /// A small real study on a CPU: ResNet-18 on pictures of 64×64, 16 of each domain per step; twenty times through a domain of
+    /// so many pictures, but at least 300 and at most 8,000 steps.
+    pub fn small_resnet(pictures_per_domain: usize) -> Self {
+        let batch_size = 16;
+        let steps = (20 * pictures_per_domain / batch_size).clamp(300, 8000);
+        Self {
+            steps,
+            test_every: steps.div_ceil(5),
+            checkpoint_every: steps.div_ceil(5),
+            batch_size,
+            test_batch_size: 64,
+            resize: 72,
+            crop: 64,
+            backbone: BackboneKind::ResNet18,
+            ..Self::office_home()
+        }
     }
 
     /// The paper's setting for several sources on DomainNet, as the published code has it: ResNet-101, 80 pictures of the

@@ -83,6 +83,11 @@ impl Complaint {
         self.at(format!("{}:{line}", file.display()))
     }
 
+    /// Says what the user can do about it, where nothing was said yet.
+    pub fn or_advice(self, advice: &str) -> Self {
+        if self.advice.is_empty() { self.advice(advice) } else { self }
+    }
+
     /// Says what the user can do about it.
     pub fn advice(mut self, advice: impl Into<String>) -> Self {
         self.advice = advice.into();

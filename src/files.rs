@@ -6,6 +6,25 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Result, file_error};
 
+/// A path as a user writes it: `~/x` and `$HOME/x` begin in the home folder, also where no shell has replaced them.
+///
+/// ```
+/// use toalign::files::user_path;
+/// let home = std::env::var("HOME").unwrap_or_default();
+/// assert_eq!(user_path("~/pictures"), std::path::Path::new(&home).join("pictures"));
+/// assert_eq!(user_path("a/~/b"), std::path::Path::new("a/~/b"));
+/// ```
+pub fn user_path(written: &str) -> PathBuf {
+    let rest = ["~", "$HOME", "${HOME}"].iter().find_map(|home| {
+        let rest = written.strip_prefix(home)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_start_matches('/'))
+    });
+    match (rest, std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => written.into(),
+    }
+}
+
 /// Writes `bytes` to `path`: the file is either the old one or the complete new one, never a part.
 ///
 /// The bytes go to a temporary file in the same folder, are flushed to the disk, and are renamed. A symbolic link is

@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 
 use crate::config::{Checked, DataSource, RunConfig, Weights};
 use crate::data::check::DomainCheck;
-use crate::data::dataset::Task;
+use crate::data::dataset::{Domain, Task};
 use crate::data::lists::Lists;
 use crate::data::picture_files::Options;
 use crate::data::thinned::thin;
@@ -33,11 +33,11 @@ pub fn open_task(config: &Checked) -> Result<Task> {
         DataSource::OfficeHome(path) => office_home::on_disk::task(path, &config.task, &options),
         DataSource::Lists { lists, images } => listed(lists, images).task(&config.task, &options),
     }?;
-    let source_test = match config.source_test_pictures {
-        Some(most) => thin(&task.source_test, most),
-        None => task.source_test,
-    };
-    Ok(Task { source_test, ..task })
+    let some_of =
+        |domain: &Domain, most: Option<usize>| most.map_or_else(|| domain.clone(), |most| thin(domain, most));
+    let source_test = some_of(&task.source_test, config.source_test_pictures);
+    let target_test = some_of(&task.target_test, config.target_test_pictures);
+    Ok(Task { source_test, target_test, ..task })
 }
 
 /// The names of the domains of a data set.
@@ -152,7 +152,8 @@ pub fn initial_weights_file(config: &RunConfig) -> Result<Option<PathBuf>> {
             .at(place)
             .advice(format!(
                 "{fetch}, or --weights FILE with torchvision's {other} (.safetensors or .pth), or --weights none for \
-                 random values"
+                 random values; what works now, without any file: --preset mini, a small network on pictures of 40×40 with \
+                 its weights built in, some 0.03 to 0.1 s a step on two cores"
             ))
             .into()),
         },

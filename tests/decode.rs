@@ -104,3 +104,37 @@ fn every_cut_off_file_is_refused() {
         }
     }
 }
+
+#[test]
+fn what_is_no_picture_here_is_named_for_what_it_is() {
+    for (bytes, found, advice) in [
+        (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], "a HEIC picture", "heif-convert"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "an AVIF picture", "avifdec"),
+        (b"%PDF-1.7\n", "a PDF document", "pdftoppm"),
+        (b"\n<!DOCTYPE html><html><body>404", "a web page", "fetch"),
+        (b"<?xml version=\"1.0\"?>\n<svg xmlns=\"x\"/>", "an SVG drawing", "rsvg-convert"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "a pointer of Git LFS",
+            "git lfs pull",
+        ),
+        (b"PK\x03\x04rest", "a zip archive", "unpack"),
+    ] {
+        let message = decode(bytes, None).unwrap_err().to_string();
+        assert!(message.contains(&format!("found {found}")) && message.contains(advice), "{message}");
+    }
+}
+
+#[test]
+fn tiff_pictures_and_other_names_of_jpeg_are_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tiff = folder.path().join("picture.TIF");
+    decode_file(&path("rgb.PNG"), None)
+        .expect("a picture")
+        .save_with_format(&tiff, image::ImageFormat::Tiff)
+        .expect("a file");
+    assert_quarters("a TIFF", &decode_file(&tiff, None).expect("a picture"), COLOURS, 0);
+    for extension in ["jfif", "jpe", "tif", "tiff"] {
+        assert!(toalign::data::decode::EXTENSIONS.contains(&extension), "{extension}");
+    }
+}

@@ -136,7 +136,7 @@ fn empty_class() {
     assert_eq!(
         message(folder.path(), "Art-Real World"),
         format!(
-            "{}: expected pictures (jpg, jpeg, png, webp, bmp, gif) of the class Drill, found an empty folder\n  \
+            "{}: expected pictures (jpg, jpeg, jpe, jfif, png, webp, bmp, gif, tif, tiff) of the class Drill, found an empty folder\n  \
              what to do: put pictures there, or delete the folder: a class may be missing in one domain",
             place.display()
         )
@@ -162,7 +162,7 @@ fn lopsided_classes_and_other_files_are_remarked() {
         found.remarks,
         [
             "A lacks 1 of the 2 classes of B: w",
-            "A: ignored 2 files or folders that are no picture in a class folder",
+            "A: ignored 2 files that are no picture in a class folder (1 .csv, 1 .txt)",
             "B lacks 2 of the 3 classes of A: x, z",
         ]
     );

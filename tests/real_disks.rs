@@ -326,3 +326,117 @@ fn one_level_more_is_named_and_predict_answers_what_it_can() {
     assert_says(&err, &["bad.png: expected a picture", "expected 3 pictures, found 1 that are none"]);
     assert_eq!(std::fs::read_to_string(folder.path().join("00000-gradcam.png")).unwrap(), "a user's own");
 }
+
+#[test]
+fn flags_are_spelled_alike_and_settings_that_hold_a_path_are_named() {
+    let (folder, good) = good();
+    let network = ["--backbone", "small", "--image", "40", "--batch", "2", "--classes", "3", "--steps", "1"];
+    for (toalign, name) in [
+        (&["--toalign"][..], "hda+toalign"),
+        (&["--toalign", "false"], "hda with"),
+        (&["--toalign=false"], "hda with"),
+    ] {
+        assert_says(&said(folder.path(), &[&["bench"], &network[..], toalign].concat()), &[name]);
+    }
+    for (seed, toalign, name) in [
+        ("1", &["--toalign", "true"][..], "dannp+toalign"),
+        ("2", &["--toalign"], "dannp+toalign"),
+        ("3", &["--toalign", "false"], "dannp"),
+    ] {
+        let text = said(folder.path(), &train("folder:good", &[&["--seed", seed], toalign].concat()));
+        assert_says(&text, &[&format!("Ar-Cl/{name}/{seed}")]);
+    }
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let message = complaint(&elsewhere, &["eval", "--run", "../runs/good/Ar-Cl/dannp/3"]);
+    assert_says(
+        &message,
+        &[
+            "good: expected the data of the run, 'data = folder:good' in its settings, found no such folder",
+            "--data",
+        ],
+    );
+    said(&elsewhere, &["eval", "--run", "../runs/good/Ar-Cl/dannp/3", "--data", "folder:../good"]);
+
+    for number in 0..4 {
+        std::fs::write(good.join(format!("Clipart/Mug/{number:05}.png")), "no picture").unwrap();
+    }
+    let text = said(folder.path(), &train("folder:good", &["--skip-bad-images", "--seed", "4"]));
+    assert_says(&text, &["Clipart: left out 4 of 12 pictures", "so no picture is left in good/Clipart/Mug"]);
+
+    let message = complaint(folder.path(), &["train", "--data", "folder:good", "--task", "Ar-Cl"]);
+    assert_says(
+        &message,
+        &["pretrained weights of resnet50", "what works now, without any file: --preset mini"],
+    );
+    let more = [
+        "--preset",
+        "small-resnet",
+        "--weights",
+        "none",
+        "--batch-size",
+        "2",
+        "--test-every",
+        "300",
+        "--target-test-pictures",
+        "2",
+    ];
+    let start = [
+        "train",
+        "--data",
+        "folder:good",
+        "--task",
+        "Ar-Cl",
+        "--method",
+        "source-only",
+        "--seed",
+        "5",
+        "--skip-bad-images",
+    ];
+    let text = said(folder.path(), &[&start[..], &more, &["--steps", "1"]].concat());
+    assert_says(&text, &["runs/good/Ar-Cl/source-only/5"]);
+    let config =
+        std::fs::read_to_string(folder.path().join("runs/good/Ar-Cl/source-only/5/config.toml")).unwrap();
+    assert_says(&config, &["backbone = \"resnet18\"", "crop = 64", "target_test_pictures = 2"]);
+    let run = "runs/good/Ar-Cl/source-only/5";
+    assert_says(&said(folder.path(), &["eval", "--run", run]), &["Clipart (target)         2"]);
+    assert_eq!(toalign::config::RunConfig::small_resnet(800).steps, 1000);
+}
+
+#[test]
+fn paths_with_an_at_sign_or_a_home_folder_are_understood() {
+    let (folder, good) = good();
+    let own = folder.path().join("u@uni");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::rename(&good, own.join("pictures")).unwrap();
+    let (good, lists) = (own.join("pictures"), own.join("lists@home"));
+    std::fs::create_dir(&lists).unwrap();
+    for domain in ["Art", "Clipart"] {
+        std::fs::write(lists.join(format!("{domain}.txt")), list(&good, domain, [0, 1, 2], labelled))
+            .unwrap();
+    }
+    let data = format!("lists:{}@{}", lists.display(), good.display());
+    assert_says(&said(folder.path(), &train(&data, &[])), &["seconds per step"]);
+    let output =
+        toy::command(folder.path(), &train("folder:~/pictures", &[])).env("HOME", &own).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::write(good.join("Art/Bike/photo.heic"), b"\0\0\0\x18ftypheic").unwrap();
+    std::fs::create_dir(good.join("Art/Bike/more")).unwrap();
+    std::fs::write(good.join("Art/Bike/more/notes.txt"), "x").unwrap();
+    let data = format!("folder:{}", good.display());
+    let output = toalign(folder.path(), &["data", "check", &data]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_says(
+        &text,
+        &["note: Art: ignored 2 files that are no picture in a class folder (1 .heic, 1 .txt)"],
+    );
+    assert_says(&said(folder.path(), &train(&data, &["--seed", "2"])), &["(1 .heic, 1 .txt)"]);
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = std::ffi::OsStr::from_bytes(b"Caf\xE9");
+        std::fs::create_dir(good.join("Art").join(odd)).unwrap();
+        let message = complaint(folder.path(), &train(&data, &["--seed", "3"]));
+        assert_says(&message, &["expected a folder's name in UTF-8, found 'Caf", "convmv"]);
+    }
+}

@@ -36,7 +36,7 @@ pub struct Bench {
     #[arg(long, default_value = "hda")]
     method: Baseline,
     /// Whether ToAlign is on; it is ignored for methods without alignment.
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     toalign: bool,
     /// Number of classes, where no data are read.
     #[arg(long, default_value_t = 65)]

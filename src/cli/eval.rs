@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use toalign::Result;
 use toalign::config::transform;
-use toalign::config::{DataSource, DeviceChoice};
+use toalign::config::{DataSource, DeviceChoice, RunConfig};
+use toalign::error::complain;
 use toalign::report::table::{Align, Table};
 use toalign::runs::session::Trained;
 use toalign::setup::open_task;
@@ -56,11 +57,26 @@ pub struct Eval {
     device: DeviceChoice,
 }
 
+/// Refuses data that the settings of a run name and that are not there, seen from the current folder.
+pub fn require_data(config: &RunConfig, instead: Option<&DataSource>) -> Result<()> {
+    match config.data.folder() {
+        Some(folder) if instead.is_none() && !folder.exists() => Err(complain(
+            format!("the data of the run, 'data = {}' in its settings", config.data),
+            "no such folder",
+        )
+        .at(folder.display())
+        .advice("start from the folder that the run was started in, or say where the data are: --data")
+        .into()),
+        _ => Ok(()),
+    }
+}
+
 impl Eval {
     /// Prints the accuracy on both domains.
     pub fn run(self) -> Result<()> {
         let trained = Trained::open(&self.run, self.checkpoint.into(), self.device)?;
         let mut config = trained.header.config.clone();
+        require_data(&config, self.data.as_ref())?;
         config.data = self.data.unwrap_or(config.data);
         config.task = self.task.unwrap_or(config.task);
         let config = config.check()?;

@@ -19,7 +19,7 @@ use toalign::setup::{domain_names, open_task};
 use toalign::train::evaluate::evaluate;
 use toalign::train::record::percent;
 
-use super::eval::Which;
+use super::eval::{Which, require_data};
 use super::say::{remark, say};
 
 /// The shorter side of a heat map is enlarged to at least this many pixels.
@@ -123,6 +123,7 @@ impl Predict {
     /// Writes what the model takes every picture of a domain for.
     fn predict_domain(&self, trained: &Trained, name: &str) -> Result<()> {
         let mut config = trained.header.config.clone();
+        require_data(&config, self.data.as_ref())?;
         config.data = self.data.clone().unwrap_or(config.data);
         let domains = domain_names(&config.data)?;
         let (sources, target) = find_task(&config.task, &domains)?;

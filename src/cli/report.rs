@@ -74,14 +74,15 @@ impl Report {
     /// Prints the tables and writes the files.
     pub fn run(self) -> Result<()> {
         let choice = Choice::from(self.choice);
-        let found = find_runs(&self.folder)?;
+        let mut found = find_runs(&self.folder)?;
+        found.show_published |= self.published;
         let mut bench = Vec::new();
         for file in &self.bench {
             bench.extend(read_bench(file)?);
         }
-        say(text(&found, &bench, choice, self.published)?)?;
+        say(text(&found, &bench, choice)?)?;
         if let Some(path) = &self.html {
-            Page::of_runs(&found, &bench, choice, self.published)?.write(path)?;
+            Page::of_runs(&found, &bench, choice)?.write(path)?;
         }
         if let Some(path) = &self.csv {
             write_atomically(path, csv(&found.study).as_bytes())?;

@@ -54,6 +54,7 @@ impl RunConfig {
             ("target_batch_size", self.target_batch()),
             ("test_batch_size", self.test_batch_size),
             ("source_test_pictures", self.source_test_pictures.unwrap_or(1)),
+            ("target_test_pictures", self.target_test_pictures.unwrap_or(1)),
             ("resize", self.resize),
             ("crop", self.crop),
             ("workers", self.workers),

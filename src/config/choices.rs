@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::{
@@ -10,7 +10,11 @@ use clap::builder::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::data::class_folders::list;
+use crate::data::folder;
+use crate::data::lists::Lists;
 use crate::error::{Error, complain, nearest};
+use crate::files::user_path;
 use crate::method::table::{self, Entry};
 
 /// Lets a file of settings hold a choice as the text that the command line takes.
@@ -67,20 +71,59 @@ impl DataSource {
     }
 }
 
+impl DataSource {
+    /// The folder of its pictures, or of its lists; none if they are drawn.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Mini => None,
+            Self::Folder(path) | Self::OfficeHome(path) | Self::Lists { lists: path, .. } => Some(path),
+        }
+    }
+
+    /// How many pictures a domain has on average: files below its folder, lines of its lists.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn pictures_per_domain(&self) -> Result<usize, Error> {
+        Ok(match self {
+            Self::Mini => 480,
+            Self::OfficeHome(_) => 15_588 / 4,
+            Self::Folder(path) => {
+                let domains = folder::domains(path)?;
+                let count = domains.iter().map(|domain| pictures_below(&path.join(domain), 2)).sum::<Result<
+                    usize,
+                    _,
+                >>(
+                )?;
+                count / domains.len().max(1)
+            }
+            Self::Lists { lists: path, images } => {
+                let domains = Lists { folder: path, images: images.as_deref() }.domains()?.len();
+                let count_lines =
+                    |file: &PathBuf| std::fs::read_to_string(file).map_or(0, |text| text.lines().count());
+                let texts = list(path)?.others;
+                texts.iter().map(count_lines).sum::<usize>() / domains.max(1)
+            }
+        })
+    }
+}
+
+fn pictures_below(path: &Path, depth: usize) -> Result<usize, Error> {
+    let inside = list(path)?;
+    let folders = inside.folders.iter().filter(|_| depth > 0);
+    let deeper = folders.map(|name| pictures_below(&path.join(name), depth - 1)).sum::<Result<usize, _>>()?;
+    Ok(inside.pictures.len() + deeper)
+}
+
 impl FromStr for DataSource {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
             None if text == "mini" => Ok(Self::Mini),
-            Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(path.into())),
-            Some(("office-home", path)) if !path.is_empty() => Ok(Self::OfficeHome(path.into())),
-            Some(("lists", path)) if !path.is_empty() => Ok(match path.rsplit_once('@') {
-                Some((lists, images)) if !lists.is_empty() && !images.is_empty() => {
-                    Self::Lists { lists: lists.into(), images: Some(images.into()) }
-                }
-                _ => Self::Lists { lists: path.into(), images: None },
-            }),
+            Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(user_path(path))),
+            Some(("office-home", path)) if !path.is_empty() => Ok(Self::OfficeHome(user_path(path))),
+            Some(("lists", path)) if !path.is_empty() => Ok(lists_and_images(path)),
             _ => Err(complain(
                 "mini, office-home:PATH, folder:PATH, lists:DIR or lists:DIR@IMAGES",
                 format!("'{text}'"),
@@ -89,6 +132,22 @@ impl FromStr for DataSource {
             .into()),
         }
     }
+}
+
+/// `DIR` or `DIR@IMAGES`. A folder may have an `@` in its own name: what is there decides, else the last one cuts.
+fn lists_and_images(written: &str) -> DataSource {
+    let whole = DataSource::Lists { lists: user_path(written), images: None };
+    let cut = |at: usize| (user_path(&written[..at]), user_path(&written[at + 1..]));
+    let cuts = || written.match_indices('@').map(|(at, _)| cut(at));
+    let cuts =
+        || cuts().filter(|(lists, images)| [lists, images].iter().all(|path| !path.as_os_str().is_empty()));
+    let there = cuts().find(|(lists, images)| lists.is_dir() && images.is_dir());
+    if there.is_none() && user_path(written).is_dir() {
+        return whole;
+    }
+    there
+        .or_else(|| cuts().last())
+        .map_or(whole, |(lists, images)| DataSource::Lists { lists, images: Some(images) })
 }
 
 impl fmt::Display for DataSource {
@@ -195,7 +254,7 @@ impl From<String> for Weights {
         match text.as_str() {
             "pretrained" => Self::Pretrained,
             "none" => Self::None,
-            _ => Self::File(text.into()),
+            _ => Self::File(user_path(&text)),
         }
     }
 }

@@ -18,17 +18,20 @@ pub enum Preset {
     OfficeHome,
     /// The slides' rerun of the paper: HDA+ToAlign with 15 pictures of each domain per step
     Slides,
+    /// A small real study on a CPU: pictures of 64×64, ResNet-18, steps by the size of the data
+    SmallResnet,
     /// The paper's setting for several sources: ResNet-101, 80 + 16 pictures, 50,000 steps
     DomainNet,
 }
 
 impl Preset {
-    /// Its settings.
+    /// Its settings; where they depend on the size of the data, for domains as large as Office-Home's.
     pub fn config(self) -> RunConfig {
         match self {
             Self::Mini => RunConfig::mini(),
             Self::OfficeHome => RunConfig::office_home(),
             Self::Slides => RunConfig::slides(),
+            Self::SmallResnet => RunConfig::small_resnet(3897),
             Self::DomainNet => RunConfig::domain_net(),
         }
     }
@@ -46,14 +49,16 @@ impl Overlay {
     /// # Errors
     /// If the file cannot be read, a key is unknown (the nearest is named), or a value cannot be meant.
     pub fn over(&self, preset: Option<Preset>, file: Option<&Path>) -> Result<Checked> {
+        let data = self.over_layers(RunConfig::mini(), file)?.data;
+        let preset = preset.unwrap_or(match data {
+            DataSource::Mini => Preset::Mini,
+            _ => Preset::OfficeHome,
+        });
         let preset = match preset {
-            Some(preset) => preset,
-            None => match self.over_layers(RunConfig::mini(), file)?.data {
-                DataSource::Mini => Preset::Mini,
-                _ => Preset::OfficeHome,
-            },
+            Preset::SmallResnet => RunConfig::small_resnet(data.pictures_per_domain()?),
+            other => other.config(),
         };
-        self.over_layers(preset.config(), file)?.check()
+        self.over_layers(preset, file)?.check()
     }
 
     /// Whether the user gave a flag for this key.

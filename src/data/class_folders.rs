@@ -30,6 +30,15 @@ pub(crate) fn list(folder: &Path) -> Result<Listing> {
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        // Names of folders become names of domains and classes; a picture's may be any bytes.
+        if entry.file_name().to_str().is_none() && path.is_dir() {
+            return Err(complain("a folder's name in UTF-8", format!("'{}'", entry.file_name().display()))
+                .at(folder.display())
+                .advice(
+                    "rename it: convmv -f latin1 -t utf8 --notest -r FOLDER does so for all of an archive",
+                )
+                .into());
+        }
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         if is_junk(&name) {
             listing.junk.push(name);
@@ -57,8 +66,8 @@ pub(super) struct ClassFolders {
     pub(super) unlabelled: Vec<PathBuf>,
     /// What programs and systems left behind.
     pub(super) junk: BTreeSet<String>,
-    /// How many files and folders stand where no picture is expected.
-    pub(super) ignored: usize,
+    /// How many files stand where no picture is expected, by extension, those inside folders too.
+    pub(super) ignored: BTreeMap<String, usize>,
     /// Those of them that hold or are pictures, perhaps: pictures beside the class folders, and folders inside them.
     pub(super) misplaced: Vec<PathBuf>,
 }
@@ -82,12 +91,12 @@ impl ClassFolders {
                 classes: BTreeMap::new(),
                 unlabelled: top.pictures,
                 junk,
-                ignored: top.others.len(),
+                ignored: by_extension(&top.others)?,
                 misplaced: Vec::new(),
             });
         }
         let (mut classes, mut unlabelled) = (BTreeMap::new(), Vec::new());
-        let mut ignored = top.pictures.len() + top.others.len();
+        let mut strays = [&top.pictures[..], &top.others[..]].concat();
         let mut misplaced = top.pictures;
         for class in top.folders {
             let class_folder = folder.join(&class);
@@ -111,14 +120,15 @@ impl ClassFolders {
                 .advice("put pictures there, or delete the folder: a class may be missing in one domain")
                 .into());
             }
-            ignored += others;
-            misplaced.extend(inside.folders.iter().map(|name| class_folder.join(name)));
+            let folders: Vec<PathBuf> = inside.folders.iter().map(|name| class_folder.join(name)).collect();
+            strays.extend(inside.others.into_iter().chain(folders.clone()));
+            misplaced.extend(folders);
             match UNLABELLED.contains(&letters(&class).as_str()) {
                 true => unlabelled.extend(inside.pictures),
                 false => drop(classes.insert(class, inside.pictures)),
             }
         }
-        Ok(Self { classes, unlabelled, junk, ignored, misplaced })
+        Ok(Self { classes, unlabelled, junk, ignored: by_extension(&strays)?, misplaced })
     }
 
     /// Why the domain in `folder` cannot be a source, if it cannot.
@@ -144,6 +154,27 @@ impl ClassFolders {
         let classes = std::mem::take(&mut self.classes);
         self.classes = classes.into_iter().map(|(name, files)| (names[&name].clone(), files)).collect();
     }
+}
+
+/// How many files there are of each extension, those inside folders too.
+pub(super) fn by_extension(paths: &[PathBuf]) -> Result<BTreeMap<String, usize>> {
+    let mut counts = BTreeMap::new();
+    for path in paths {
+        if path.is_dir() {
+            let inside = list(path)?;
+            let folders = inside.folders.iter().map(|name| path.join(name));
+            let deeper: Vec<PathBuf> =
+                inside.pictures.into_iter().chain(inside.others).chain(folders).collect();
+            for (extension, count) in by_extension(&deeper)? {
+                *counts.entry(extension).or_default() += count;
+            }
+        } else {
+            let extension =
+                path.extension().map(|extension| format!(".{}", extension.to_string_lossy().to_lowercase()));
+            *counts.entry(extension.unwrap_or_else(|| "without extension".to_owned())).or_default() += 1;
+        }
+    }
+    Ok(counts)
 }
 
 /// The complaint about `<domain>/train/<class>/<picture>`, if that is what a folder without pictures turns out to be.

@@ -9,7 +9,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 use crate::error::{Complaint, Error, Result, complain, file_error};
 
 /// Extensions that count as pictures, in lower case; a file's may be in any case.
-pub const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "bmp", "gif"];
+pub const EXTENSIONS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff"];
 
 /// A decoded picture may take this many bytes: 89 million RGB pixels, where Pillow warns of a decompression bomb.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
@@ -41,7 +41,7 @@ pub fn decode_file(file: &Path, background: Option<[u8; 3]>) -> Result<RgbImage>
 ///
 /// ```
 /// let complaint = toalign::data::decode::decode(b"some text", None).unwrap_err();
-/// assert!(complaint.to_string().starts_with("expected a picture (jpg, png, webp, bmp or gif), found other content"));
+/// assert!(complaint.to_string().starts_with("expected a picture (jpg, png, webp, bmp, gif or tiff), found other content"));
 /// ```
 pub fn decode(bytes: &[u8], background: Option<[u8; 3]>) -> std::result::Result<RgbImage, Complaint> {
     if bytes.is_empty() {
@@ -66,9 +66,8 @@ fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> 
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| no_picture(format!("bytes that cannot be read ({error})")))?;
-    let format = reader
-        .format()
-        .ok_or_else(|| no_picture("other content (the first bytes decide, whatever the extension says)"))?;
+    let format =
+        reader.format().filter(|format| format.reading_enabled()).ok_or_else(|| other_content(bytes))?;
     if format == image::ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
         return Err(no_picture("a JPEG that is cut off (its end marker is missing)"));
     }
@@ -94,7 +93,38 @@ fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> 
 }
 
 fn no_picture(found: impl Into<String>) -> Complaint {
-    complain("a picture (jpg, png, webp, bmp or gif)", found)
+    complain("a picture (jpg, png, webp, bmp, gif or tiff)", found)
+}
+
+/// How files begin that are often called pictures; of HEIC and AVIF from the fifth byte on.
+const OTHERS: [(&str, &str, &str); 9] = [
+    ("ftypheic", "a HEIC picture of a phone", "convert it: heif-convert in.heic out.jpg"),
+    ("ftypheix", "a HEIC picture of a phone", "convert it: heif-convert in.heic out.jpg"),
+    ("ftypmif1", "a HEIF picture", "convert it: heif-convert in.heic out.jpg"),
+    ("ftypavif", "an AVIF picture", "convert it: avifdec in.avif out.png"),
+    ("%PDF", "a PDF document", "convert it: pdftoppm -png in.pdf out"),
+    ("<!doctype html", "a web page", "fetch the picture itself; a page may say why it was not given"),
+    ("<html", "a web page", "fetch the picture itself; a page may say why it was not given"),
+    ("version https://git-lfs", "a pointer of Git LFS in place of the file", "fetch the files: git lfs pull"),
+    ("PK\u{3}\u{4}", "a zip archive", "unpack it"),
+];
+
+/// The complaint about bytes that are no picture that can be read here, by what they are instead.
+fn other_content(bytes: &[u8]) -> Complaint {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(512)]).to_lowercase();
+    let start = start.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
+    let begins = |mark: &str| {
+        start.starts_with(&mark.to_lowercase())
+            || bytes.get(4..).is_some_and(|rest| rest.starts_with(mark.as_bytes()))
+    };
+    if let Some((_, what, advice)) = OTHERS.iter().find(|(mark, ..)| begins(mark)) {
+        return no_picture(format!("{what}, whatever its name says")).advice(*advice);
+    }
+    if start.starts_with("<svg") || start.starts_with("<?xml") && start.contains("<svg") {
+        return no_picture("an SVG drawing, whatever its name says")
+            .advice("convert it: rsvg-convert in.svg -o out.png");
+    }
+    no_picture("other content (the first bytes decide, whatever the extension says)")
 }
 
 /// Whether an end-of-image marker follows the first scan.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub use crate::data::picture_files::{Options, check};
 
 use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
-use crate::data::class_folders::{ClassFolders, list};
+use crate::data::class_folders::{ClassFolders, by_extension, list};
 use crate::data::dataset::{Task, UNLABELLED};
 use crate::data::joined::join;
 use crate::data::listed::some_of;
@@ -23,12 +23,20 @@ pub fn domains(folder: &Path) -> Result<Vec<String>> {
     Ok(Subfolders::of(folder)?.domains)
 }
 
-/// The subfolders of `folder` that cannot be domains, and why; a sentence each.
+/// The subfolders of `folder` that cannot be domains, and what is ignored inside the others; a sentence each.
 ///
 /// # Errors
 /// As [`domains`].
 pub fn left_out(folder: &Path) -> Result<Vec<String>> {
-    Ok(Subfolders::of(folder)?.remarks())
+    let inside = Subfolders::of(folder)?;
+    let mut remarks = inside.remarks();
+    for name in &inside.domains {
+        // What is wrong with a domain is said by whoever reads it.
+        remarks.extend(
+            ClassFolders::read(&folder.join(name)).ok().and_then(|found| ignored_remark(name, &found)),
+        );
+    }
+    Ok(remarks)
 }
 
 /// What lies in the folder of the domains.
@@ -81,6 +89,15 @@ impl Subfolders {
     }
 }
 
+/// What is said about a domain's files that are no picture in a class folder.
+fn ignored_remark(name: &str, found: &ClassFolders) -> Option<String> {
+    let count: usize = found.ignored.values().sum();
+    let kinds = found.ignored.iter().map(|(extension, count)| format!("{count} {extension}"));
+    let what = if count == 1 { "1 file that is" } else { &format!("{count} files that are") };
+    let kinds = kinds.collect::<Vec<_>>().join(", ");
+    (count > 0).then(|| format!("{name}: ignored {what} no picture in a class folder ({kinds})"))
+}
+
 /// What is said about files and folders that programs and systems left behind.
 fn junk_remark<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<String> {
     let names: BTreeSet<&String> = names.into_iter().collect();
@@ -111,7 +128,9 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
     let mut target_classes = vec![read(&target)?];
     for (name, found) in &mut source_classes {
         found.require_labels(&folder.join(name))?;
-        found.ignored += std::mem::take(&mut found.unlabelled).len();
+        for (extension, count) in by_extension(&std::mem::take(&mut found.unlabelled))? {
+            *found.ignored.entry(extension).or_default() += count;
+        }
     }
 
     let mut remarks = Vec::new();
@@ -148,8 +167,8 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
 struct Side<'a> {
     name: String,
     classes: BTreeSet<&'a str>,
-    /// How many files and folders each domain has that are no picture in a class folder.
-    ignored: Vec<(&'a str, usize)>,
+    /// What is said about files of each domain that are no picture in a class folder.
+    ignored: Vec<String>,
     /// How many pictures of each domain have no class.
     unlabelled: Vec<(&'a str, usize)>,
 }
@@ -159,7 +178,7 @@ impl<'a> Side<'a> {
         Self {
             name: domains.iter().map(|(name, _)| *name).collect::<Vec<_>>().join("+"),
             classes: domains.iter().flat_map(|(_, found)| found.classes.keys().map(String::as_str)).collect(),
-            ignored: domains.iter().map(|(name, found)| (*name, found.ignored)).collect(),
+            ignored: domains.iter().filter_map(|(name, found)| ignored_remark(name, found)).collect(),
             unlabelled: domains.iter().map(|(name, found)| (*name, found.unlabelled.len())).collect(),
         }
     }
@@ -171,6 +190,7 @@ impl<'a> Side<'a> {
         }
         // A target without any label lacks no class.
         if self.classes.is_empty() || other.classes.is_empty() {
+            remarks.extend(self.ignored.clone());
             return Ok(remarks);
         }
         let lacking: Vec<&&str> = other.classes.difference(&self.classes).collect();
@@ -197,13 +217,7 @@ impl<'a> Side<'a> {
                 some_of(lacking)
             ));
         }
-        for (name, ignored) in self.ignored.iter().filter(|(_, ignored)| *ignored > 0) {
-            let what = match ignored {
-                1 => "1 file or folder that is".to_owned(),
-                many => format!("{many} files or folders that are"),
-            };
-            remarks.push(format!("{name}: ignored {what} no picture in a class folder"));
-        }
+        remarks.extend(self.ignored.clone());
         Ok(remarks)
     }
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::data::dataset::{Domain, Pictures};
 use crate::data::decode::decode_file;
-use crate::data::listed::MOST_LISTED;
+use crate::data::listed::{MOST_LISTED, some_of};
 use crate::error::{Error, Result, complain};
 
 /// How to read pictures from a disk.
@@ -47,7 +47,7 @@ impl Pictures for PictureFiles {
     fn decode(&self, index: usize) -> Result<RgbImage> {
         decode_file(&self.files[index].0, self.background).map_err(|error| match error {
             Error::Input(complaint) => complaint
-                .advice("replace or delete this file, or add --skip-bad-images to leave such files out")
+                .or_advice("replace or delete this file, or add --skip-bad-images to leave such files out")
                 .into(),
             other => other,
         })
@@ -89,7 +89,15 @@ impl PictureFiles {
         }
         let bad: BTreeSet<usize> = bad.into_iter().map(|(index, _)| index).collect();
         let mut index = 0..;
+        let before = self.files.clone();
         self.files.retain(|_| index.next().is_none_or(|index| !bad.contains(&index)));
+        let left: BTreeSet<u32> = self.files.iter().map(|(_, label)| *label).collect();
+        let emptied = before.iter().filter(|(_, label)| !left.contains(label));
+        let emptied = emptied.filter_map(|(file, _)| Some(file.parent()?.display().to_string()));
+        let emptied: BTreeSet<String> = emptied.collect();
+        if !emptied.is_empty() {
+            remark += &format!("\n  so no picture is left in {}", some_of(&emptied));
+        }
         Ok(Some(remark))
     }
 }

@@ -22,7 +22,7 @@ use super::one_task::{Explanation, OneTask, Panel, RESULTS_NOTE, SampleStrip, re
 use super::published::{published as published_rows, published_notes, published_table};
 use super::selection::Choice;
 use super::table::{Align, Table};
-use super::text::{CHOICE_NOTE, OFFICE_HOME, summary};
+use super::text::{CHOICE_NOTE, summary};
 use crate::draw::picture::{png_uri, svg_uri};
 use crate::draw::style::display_name;
 use crate::draw::{Chart, Size};
@@ -213,9 +213,8 @@ impl Page {
         })
     }
 
-    /// The page of many runs. `choice` names the test that counts for gains and bars; `published` shows the published numbers
-    /// beside data that are not Office-Home.
-    pub fn of_runs(found: &FoundRuns, bench: &[BenchLine], choice: Choice, published: bool) -> Result<Self> {
+    /// The page of many runs. `choice` names the test that counts for gains and bars.
+    pub fn of_runs(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<Self> {
         let study = &found.study;
         let chosen = has_choice(study);
         let pairs = comparisons(study).into_iter().filter(|(method, _)| split(method).1);
@@ -233,7 +232,7 @@ impl Page {
                 .collect::<Result<_>>()?,
             choices: chosen.then(|| choice_table(study)),
             choice_note: CHOICE_NOTE,
-            published: match published || found.data == OFFICE_HOME {
+            published: match found.show_published {
                 true => Some(BesidePublished::of(found)?),
                 false => None,
             },

@@ -16,9 +16,6 @@ use crate::runs::find::FoundRuns;
 /// How wide the terminal may be taken to be.
 const WIDTH: usize = 100;
 
-/// The data that the published numbers are of, as a folder of runs is called.
-pub const OFFICE_HOME: &str = "office-home";
-
 /// What the columns of a choice mean.
 pub const CHOICE_NOTE: &str = "\
     last: after the last step. best (oracle): the best of all tests, chosen by target labels, so nobody without these \
@@ -40,9 +37,8 @@ pub fn summary(found: &FoundRuns) -> String {
     )
 }
 
-/// Everything but the charts. `choice` names the test that counts for the gains; `published` shows the published numbers beside
-/// data that are not [`OFFICE_HOME`].
-pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice, published: bool) -> Result<String> {
+/// Everything but the charts. `choice` names the test that counts for the gains.
+pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<String> {
     let study = &found.study;
     let chosen = has_choice(study);
     let mut parts = vec![summary(found)];
@@ -74,7 +70,7 @@ pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice, published: b
         parts.push(choice_table(study).to_string());
         parts.push(wrapped(CHOICE_NOTE));
     }
-    if published || found.data == OFFICE_HOME {
+    if found.show_published {
         parts.push(wrapped(&format!("Published. {}", data_note(&found.data))));
         parts.push(beside_published(study, &published_rows()?).to_string());
         parts.push("Where the published numbers disagree among themselves:".into());

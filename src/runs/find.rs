@@ -10,6 +10,9 @@ use crate::train::record::Record;
 /// How far below the given folder a run may lie: `<data>/<task>/<method>/<seed>/metrics.jsonl`.
 const DEPTH: usize = 5;
 
+/// The data that the published numbers are of, as a folder of runs is called.
+const OFFICE_HOME: &str = "office-home";
+
 /// What a folder holds.
 #[derive(Debug, Clone, Default)]
 pub struct FoundRuns {
@@ -17,6 +20,8 @@ pub struct FoundRuns {
     pub data: String,
     /// The finished runs.
     pub study: Study,
+    /// Whether the published numbers, which are of Office-Home, stand beside them.
+    pub show_published: bool,
     /// The others, such as `Cl-Rw hda seed 1: 200 of 500 steps`.
     pub unfinished: Vec<String>,
     /// What one should know before the runs are compared, such as that they are of different lengths.
@@ -54,7 +59,10 @@ pub fn find_runs(folder: impl AsRef<Path>) -> Result<FoundRuns> {
                 .advice(advice)
                 .into());
         }
-        [one] => found.data = one.clone(),
+        [one] => {
+            found.data = one.clone();
+            found.show_published = one == OFFICE_HOME;
+        }
         _ => {
             return Err(complain("runs on one data set", format!("runs on {}", data.join(", ")))
                 .at(folder.display())

@@ -15,10 +15,11 @@ fn everything_is_said_within_the_width() {
     let found = FoundRuns {
         data: "mini".into(),
         study,
+        show_published: true,
         unfinished: vec!["Cl-Rw hda seed 4: 200 of 500 steps".into()],
         remarks: Vec::new(),
     };
-    let text = text(&found, &[], Choice::Last, true).unwrap();
+    let text = text(&found, &[], Choice::Last).unwrap();
     assert!(text.starts_with("24 finished runs on mini: 2 tasks, 6 methods, 3 seeds\n"), "{text}");
     for said in [
         "not finished, left out:\n  Cl-Rw hda seed 4: 200 of 500 steps",
@@ -48,6 +49,6 @@ fn measured_memory_takes_the_place_of_the_advice() {
         device_peak_mb: None,
     };
     let found = FoundRuns { data: "mini".into(), study: study(), ..FoundRuns::default() };
-    let text = text(&found, &[line], Choice::Last, true).unwrap();
+    let text = text(&found, &[line], Choice::Last).unwrap();
     assert!(text.contains("small, 8+8, 40², cpu") && !text.contains("--bench"), "{text}");
 }

@@ -12,6 +12,7 @@ use hf_hub::api::sync::{Api, ApiBuilder};
 use hf_hub::{Cache, Repo, RepoType};
 
 use crate::error::{Result, complain};
+use crate::files::user_path;
 
 /// How the hub is reached, and where its files are kept.
 #[derive(Default)]
@@ -35,11 +36,16 @@ impl Settings {
         let set = |name: &str| {
             std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
         };
+        // No shell replaces a ~ inside quotes or a file of settings.
+        let home = set("HF_HOME").map(|home| user_path(&home));
+        let of_home = home.map(|home| home.join("hub"));
+        let login = of_home.clone().map_or_else(Cache::from_env, Cache::new);
+        let cache = set("HF_HUB_CACHE").map(|cache| user_path(&cache)).or(of_home);
         let offline = set("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
         Self {
             endpoint: set("HF_ENDPOINT"),
-            token: set("HF_TOKEN").or_else(|| Cache::from_env().token()),
-            cache: set("HF_HUB_CACHE").map(PathBuf::from),
+            token: set("HF_TOKEN").or_else(|| login.token()),
+            cache,
             offline: ["1", "true", "yes", "on"].contains(&offline.as_str()),
             pause: Duration::from_millis(500),
         }
