@@ -41,7 +41,7 @@ pub fn decode_file(file: &Path, background: Option<[u8; 3]>) -> Result<RgbImage>
 ///
 /// ```
 /// let complaint = toalign::data::decode::decode(b"some text", None).unwrap_err();
-/// assert!(complaint.to_string().starts_with("expected a picture (jpg, png, webp, bmp, gif or tiff), found other content"));
+/// assert!(complaint.to_string().starts_with("expected a picture (jpg, png, webp, bmp or gif), found other content"));
 /// ```
 pub fn decode(bytes: &[u8], background: Option<[u8; 3]>) -> std::result::Result<RgbImage, Complaint> {
     if bytes.is_empty() {
@@ -93,7 +93,7 @@ fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> 
 }
 
 fn no_picture(found: impl Into<String>) -> Complaint {
-    complain("a picture (jpg, png, webp, bmp, gif or tiff)", found)
+    complain("a picture (jpg, png, webp, bmp or gif)", found)
 }
 
 /// How files begin that are often called pictures; of HEIC and AVIF from the fifth byte on.
