@@ -58,8 +58,7 @@ fn what_cannot_be_measured() {
     std::fs::create_dir_all(folder.path().join("empty/inside")).unwrap();
     std::fs::write(folder.path().join("empty/notes.txt"), "no picture").unwrap();
     let message = said(&["empty"]);
-    let expected =
-        "empty: expected pictures (jpg, jpeg, jpe, jfif, png, webp, bmp, gif, tif, tiff) in this folder or below, found none";
+    let expected = "empty: expected pictures (jpg, jpeg, jpe, jfif, png, webp, bmp, gif, tif, tiff) in this folder or below, found none";
     assert!(message.contains(expected), "{message}");
     assert!(message.contains("what to do: "), "{message}");
 

@@ -5,7 +5,7 @@
 //! back to the last checkpoint; `log.txt` alone keeps all that ever happened.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +81,8 @@ pub struct RunFolder {
     path: PathBuf,
     metrics: File,
     log: File,
+    /// The last line of the log, without its time.
+    last_line: String,
 }
 
 impl RunFolder {
@@ -180,7 +182,8 @@ impl RunFolder {
         let step = checkpoint.as_ref().map(|found| found.header.progress.step);
         cut_after(&path.join(METRICS), step)?;
         let metrics = append_to(&path.join(METRICS))?;
-        let mut folder = Self { path, metrics, log };
+        let last_line = last_line(&path.join(LOG));
+        let mut folder = Self { path, metrics, log, last_line };
         if let Some(step) = step {
             folder.write_log(&format!("resumed after {step} of {} steps", config.steps))?;
         }
@@ -194,11 +197,11 @@ impl RunFolder {
 
     /// Adds a line; the same twice, as of a finished run that is resumed again and again, says nothing new.
     fn write_log(&mut self, line: &str) -> Result<()> {
-        let path = self.path.join(LOG);
-        let before = std::fs::read_to_string(&path).unwrap_or_default();
-        if before.lines().last().is_some_and(|last| last.ends_with(&format!("] {line}"))) {
+        if self.last_line == line {
             return Ok(());
         }
+        line.clone_into(&mut self.last_line);
+        let path = self.path.join(LOG);
         let line = format!("[{}] {line}\n", Utc::now().format("%Y-%m-%d %H:%M:%S"));
         self.log.write_all(line.as_bytes()).map_err(|error| file_error("write", path, error))
     }
@@ -366,6 +369,23 @@ fn require_same_pictures(
         .at(folder.display())
         .advice(advice)
         .into())
+}
+
+/// The last line of a log, without its time; nothing of what is no regular file.
+fn last_line(log: &Path) -> String {
+    const LONGEST: u64 = 4096;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LONGEST)))?;
+        let mut end = Vec::new();
+        file.take(LONGEST).read_to_end(&mut end)?;
+        Ok(end)
+    };
+    let end = if log.is_file() { read().unwrap_or_default() } else { vec![] };
+    let text = String::from_utf8_lossy(&end);
+    let line = text.lines().last().unwrap_or_default();
+    line.split_once("] ").map_or(line, |(_, words)| words).to_owned()
 }
 
 fn append_to(path: &Path) -> Result<File> {
