@@ -1,6 +1,6 @@
 //! Where a run computes: on the CPU, or on an NVIDIA GPU.
 
-pub(crate) mod left_gradients;
+pub(crate) mod outside_graph;
 pub mod memory;
 pub mod upload;
 

@@ -108,25 +108,21 @@ impl BatchNorm {
             of_the_batch: matches!(mode, Mode::Training { .. }),
             relu: !matches!(then, Then::Nothing),
         };
-        let value = pass.value(&self.bias.as_detached_tensor())?.reshape(x.shape())?;
-        let affine = Tensor::stack(&[self.weight.as_tensor(), self.bias.as_tensor()], 0)?;
-        match then {
-            Then::Nothing => with_gradient("batch-norm", &[x, &affine], value, move |y, gradient| {
-                let (_, of_x, of_affine) = pass.gradients(y, gradient)?;
-                Ok(vec![of_x, of_affine])
-            }),
-            Then::Relu => with_gradient("batch-norm", &[x, &affine], value.relu()?, move |y, gradient| {
-                let (_, of_x, of_affine) = pass.gradients(y, gradient)?;
-                Ok(vec![of_x, of_affine])
-            }),
-            Then::AddAndRelu(shortcut) => {
-                let value = (value + shortcut.detach())?.relu()?;
-                with_gradient("batch-norm", &[x, &affine, shortcut], value, move |y, gradient| {
-                    let (of_shortcut, of_x, of_affine) = pass.gradients(y, gradient)?;
-                    Ok(vec![of_x, of_affine, of_shortcut])
-                })
-            }
+        let mut value = pass.value(&self.bias.as_detached_tensor())?.reshape(x.shape())?;
+        let mut inputs = vec![x, self.weight.as_tensor(), self.bias.as_tensor()];
+        if let Then::AddAndRelu(shortcut) = then {
+            value = (value + shortcut.detach())?;
+            inputs.push(shortcut);
         }
+        if pass.relu {
+            value = value.relu()?;
+        }
+        let count = inputs.len();
+        with_gradient("batch-norm", &inputs, value, move |y, gradient| {
+            let mut gradients = pass.gradients(y, gradient)?;
+            gradients.truncate(count);
+            Ok(gradients)
+        })
     }
 
     /// The running statistics as moments.
@@ -198,11 +194,11 @@ impl Pass {
         self.rows.broadcast_sub(&self.mean)?.broadcast_mul(&scale)?.broadcast_add(bias)
     }
 
-    /// The gradients of shortcut, input and `[weight, bias]`.
+    /// The gradients of input, weight, bias and shortcut.
     ///
     /// With `g` the gradient behind ReLU, `x̂` the normalised input and `n` rows (Ioffe & Szegedy 2015, section 3):
     /// `dx = weight / deviation · (g - Σg / n - x̂ · Σ(g·x̂) / n)`; the two means fall away where the statistics are given.
-    fn gradients(&self, y: &Tensor, gradient: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+    fn gradients(&self, y: &Tensor, gradient: &Tensor) -> Result<Vec<Tensor>> {
         let of_shortcut = match self.relu {
             true => (gradient * y.gt(0.0)?.to_dtype(gradient.dtype())?)?,
             false => gradient.clone(),
@@ -220,7 +216,7 @@ impl Pass {
         };
         let scale = (&self.weight * &self.inverse_deviation)?;
         let of_x = centred.broadcast_mul(&scale)?.reshape(y.shape())?;
-        Ok((of_shortcut, of_x, Tensor::stack(&[of_weight, of_bias], 0)?))
+        Ok(vec![of_x, of_weight, of_bias, of_shortcut])
     }
 }
 
