@@ -9,10 +9,9 @@ use rand::Rng;
 use serde::Serialize;
 
 use crate::config::{Checked, RunConfig, transform};
-use crate::cpu::profile;
 use crate::data::batches::{Batch, BatchLoader};
 use crate::data::office_home;
-use crate::device::{Precision, memory};
+use crate::device::{Precision, memory, profile};
 use crate::error::{Result, complain};
 use crate::method::{Method, StepInput};
 use crate::model::Model;
@@ -127,10 +126,10 @@ impl Bench {
         };
         measure(0, if device.is_cpu() { 1 } else { 3 }, true)?;
         memory::restart_peak(&device);
-        restart_profile(self.profile);
+        profile::restart(self.profile);
         let times = measure(3, steps, true)?;
-        let profile = if self.profile { profile_seconds(&device)? } else { Vec::new() };
-        restart_profile(false);
+        let profile = profile::seconds()?;
+        profile::restart(false);
         let whole = if device.is_cpu() { None } else { Some(measure(3 + steps, steps, false)?) };
         let device_peak_mb = memory::peak_mb(&device);
         let part = |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
@@ -158,10 +157,7 @@ impl Bench {
             matmul_gflops: matmul_gflops(&device)?,
             step_gflops: model.backbone.training_operations(side)? * pictures / seconds_per_step * 1e-9,
             test_seconds_per_image: self.test_seconds_per_image(&model)?,
-            profile: profile
-                .into_iter()
-                .map(|(kind, seconds)| (kind, seconds / self.steps.max(1) as f64))
-                .collect(),
+            profile: profile.into_iter().map(|(kind, seconds)| (kind, seconds / steps as f64)).collect(),
         })
     }
 
@@ -235,22 +231,6 @@ impl StepTimes {
     fn whole(&self) -> f64 {
         self.data + self.forward + self.backward + self.optimiser
     }
-}
-
-fn restart_profile(on: bool) {
-    profile::restart(on);
-    #[cfg(feature = "cudnn")]
-    crate::cuda::profile::restart(on);
-}
-
-/// By kind of layer on the CPU, by kernel on a GPU.
-fn profile_seconds(device: &Device) -> Result<Vec<(&'static str, f64)>> {
-    #[cfg(feature = "cudnn")]
-    if device.is_cuda() {
-        return Ok(crate::cuda::profile::seconds()?);
-    }
-    let _ = device;
-    Ok(profile::seconds())
 }
 
 /// Where the batches come from.

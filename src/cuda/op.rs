@@ -96,7 +96,7 @@ impl Network {
             }
             let copy = gpu.elements(count)?;
             let at = gpu.map(&copy);
-            launch!(gpu, "to_elements", blocks(count), BLOCK, address, at, count)?;
+            launch!(gpu, to_elements[blocks(count), BLOCK](address, at, count))?;
             rounded.push(copy);
             Ok(at)
         };

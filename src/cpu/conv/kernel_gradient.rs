@@ -13,7 +13,7 @@ use super::winograd_kernel_gradient;
 use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, vectorised};
 use crate::cpu::parts::{even_parts, parts_of_domains};
-use crate::cpu::profile::{Kind, timed};
+use crate::device::profile::timed;
 
 /// Positions that one product sums over.
 const POSITIONS: usize = 192;
@@ -46,7 +46,7 @@ pub fn backward_kernel<T: Element>(
     domains: &[usize],
     buffers: &Buffers<T>,
 ) {
-    timed(Kind::ConvolutionKernelGradient, || {
+    timed("convolution, kernel gradient", || {
         if winograd::applies(shape) {
             winograd_kernel_gradient::backward_kernel(
                 shape,

@@ -21,7 +21,7 @@ use super::winograd_tiles;
 use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, vectorised};
 use crate::cpu::parts::{by_domain, even_parts, parts_of_domains};
-use crate::cpu::profile::{Kind, timed};
+use crate::device::profile::timed;
 
 /// Whether the convolution takes a [`Source::Active`]: one that reads its input once, or transforms it anyway.
 pub fn can_normalise_its_input(shape: &ConvShape) -> bool {
@@ -43,7 +43,7 @@ pub fn forward<T: Element, R: Send>(
     buffers: &Buffers<T>,
     epilogue: impl Epilogue<T, R>,
 ) -> Vec<Vec<R>> {
-    timed(Kind::ConvolutionForward, || {
+    timed("convolution, forward", || {
         if winograd::applies(shape) {
             let kernel = winograd_tiles::kernel_forward(shape, kernel, buffers);
             let strips = Strips::of(shape);
@@ -71,7 +71,7 @@ pub fn backward_input<T: Element, R: Send>(
     buffers: &Buffers<T>,
     epilogue: impl Epilogue<T, R>,
 ) -> Vec<Vec<R>> {
-    timed(Kind::ConvolutionInputGradient, || {
+    timed("convolution, input gradient", || {
         if winograd::applies(shape) {
             let kernel = winograd_tiles::kernel_backward(shape, kernel, buffers);
             let (strips, source) = (Strips::of(shape), Source::Map(output_gradient));
