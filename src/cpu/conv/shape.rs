@@ -5,6 +5,18 @@
 
 use candle_core::{Result, bail};
 
+use crate::cpu::buffers::Buffers;
+
+/// One convolution of a pass, in whichever direction.
+pub struct Convolution<'a, T> {
+    /// Its sizes.
+    pub shape: &'a ConvShape,
+    /// Pictures of each domain; no tile reaches over two.
+    pub domains: &'a [usize],
+    /// Where its memory comes from.
+    pub buffers: &'a Buffers<T>,
+}
+
 /// The sizes of one 2-D convolution, NHWC, kernel `[out, height, width, in]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConvShape {

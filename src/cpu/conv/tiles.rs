@@ -15,7 +15,7 @@ pub use super::epilogue::{Epilogue, as_it_is};
 use super::im2col::{Im2col, Run, Source, with_scratch};
 use super::microkernel::{Left, Target, multiply};
 use super::packing::{Panels, copy_columns, copy_rows};
-use super::shape::ConvShape;
+use super::shape::{ConvShape, Convolution};
 use super::winograd::{self, Strips};
 use super::winograd_tiles;
 use crate::cpu::buffers::Buffers;
@@ -33,69 +33,69 @@ const DEPTH: usize = 320;
 /// Rows of patches lie this far apart, so that they do not compete for the same lines of the cache.
 const ROW: usize = DEPTH + 16;
 
-/// `Y = P Wᵀ`: the output `[positions, out]`. `domains` are the pictures of each domain; no tile reaches over two.
-pub fn forward<T: Element, R: Send>(
-    shape: &ConvShape,
-    source: Source<T>,
-    kernel: &[T],
-    output: &mut [T],
-    domains: &[usize],
-    buffers: &Buffers<T>,
-    epilogue: impl Epilogue<T, R>,
-) -> Vec<Vec<R>> {
-    timed("convolution, forward", || {
-        if winograd::applies(shape) {
-            let kernel = winograd_tiles::kernel_forward(shape, kernel, buffers);
-            let strips = Strips::of(shape);
-            return winograd_tiles::convolve(strips, source, &kernel, output, domains, false, epilogue);
-        }
-        let (patch, out) = (shape.patch(), shape.output_channels);
-        let panels = Panels::new(patch, out, buffers, |columns, width, panel| {
-            copy_columns(columns, width, panel, |column| &kernel[column * patch..][..patch]);
-        });
-        multiply_patches(&Im2col::of_input(shape), source, &panels, output, domains, false, epilogue)
-    })
-}
-
-/// The gradient of the input, in the input's shape; with `add` it is added to what `gradient` holds.
-///
-/// `epilogue` is called where all pixels are computed at once, which is with a stride of 1, else the result is empty.
-#[allow(clippy::too_many_arguments)]
-pub fn backward_input<T: Element, R: Send>(
-    shape: &ConvShape,
-    kernel: &[T],
-    output_gradient: &[T],
-    gradient: &mut [T],
-    add: bool,
-    domains: &[usize],
-    buffers: &Buffers<T>,
-    epilogue: impl Epilogue<T, R>,
-) -> Vec<Vec<R>> {
-    timed("convolution, input gradient", || {
-        if winograd::applies(shape) {
-            let kernel = winograd_tiles::kernel_backward(shape, kernel, buffers);
-            let (strips, source) = (Strips::of(shape), Source::Map(output_gradient));
-            return winograd_tiles::convolve(strips, source, &kernel, gradient, domains, add, epilogue);
-        }
-        let stride = shape.stride;
-        for place in 0..stride * stride {
-            let phase = Phase::new(shape, [place / stride, place % stride]);
-            let panels = phase.panels(shape, kernel, buffers);
-            if stride == 1 {
-                return multiply_patches(
-                    &phase.gather,
-                    Source::Map(output_gradient),
-                    &panels,
-                    gradient,
-                    domains,
-                    add,
-                    epilogue,
-                );
+impl<T: Element> Convolution<'_, T> {
+    /// `Y = P Wᵀ`: the output `[positions, out]`.
+    pub fn forward<R: Send>(
+        &self,
+        source: Source<T>,
+        kernel: &[T],
+        output: &mut [T],
+        epilogue: impl Epilogue<T, R>,
+    ) -> Vec<Vec<R>> {
+        let Self { shape, domains, buffers } = *self;
+        timed("convolution, forward", || {
+            if winograd::applies(shape) {
+                let kernel = winograd_tiles::kernel_forward(shape, kernel, buffers);
+                let strips = Strips::of(shape);
+                return winograd_tiles::convolve(strips, source, &kernel, output, domains, false, epilogue);
             }
-            phase.add_to(shape, output_gradient, &panels, gradient, add);
-        }
-        Vec::new()
-    })
+            let (patch, out) = (shape.patch(), shape.output_channels);
+            let panels = Panels::new(patch, out, buffers, |columns, width, panel| {
+                copy_columns(columns, width, panel, |column| &kernel[column * patch..][..patch]);
+            });
+            multiply_patches(&Im2col::of_input(shape), source, &panels, output, domains, false, epilogue)
+        })
+    }
+
+    /// The gradient of the input, in the input's shape; with `add` it is added to what `gradient` holds.
+    ///
+    /// `epilogue` is called where all pixels are computed at once, which is with a stride of 1, else the result is empty.
+    pub fn backward_input<R: Send>(
+        &self,
+        kernel: &[T],
+        output_gradient: &[T],
+        gradient: &mut [T],
+        add: bool,
+        epilogue: impl Epilogue<T, R>,
+    ) -> Vec<Vec<R>> {
+        let Self { shape, domains, buffers } = *self;
+        timed("convolution, input gradient", || {
+            let source = Source::Map(output_gradient);
+            if winograd::applies(shape) {
+                let kernel = winograd_tiles::kernel_backward(shape, kernel, buffers);
+                let strips = Strips::of(shape);
+                return winograd_tiles::convolve(strips, source, &kernel, gradient, domains, add, epilogue);
+            }
+            let stride = shape.stride;
+            for place in 0..stride * stride {
+                let phase = Phase::new(shape, [place / stride, place % stride]);
+                let panels = phase.panels(shape, kernel, buffers);
+                if stride == 1 {
+                    return multiply_patches(
+                        &phase.gather,
+                        source,
+                        &panels,
+                        gradient,
+                        domains,
+                        add,
+                        epilogue,
+                    );
+                }
+                phase.add_to(shape, source, &panels, gradient, add);
+            }
+            Vec::new()
+        })
+    }
 }
 
 /// The pixels of the input that lie at one place between two strides, and which weights they meet.
@@ -162,7 +162,7 @@ impl Phase {
     fn add_to<T: Element>(
         &self,
         shape: &ConvShape,
-        output_gradient: &[T],
+        source: Source<T>,
         panels: &Panels<T>,
         gradient: &mut [T],
         add: bool,
@@ -177,7 +177,7 @@ impl Phase {
             for part in even_parts(places, tiles_of(places, panels)) {
                 let rows = number * places + part.start..number * places + part.end;
                 with_scratch(part.len() * channels, |tile| {
-                    multiply_tile(gather, Source::Map(output_gradient), 0, panels, rows, tile, false);
+                    multiply_tile(gather, source, 0, panels, rows, tile, false);
                     self.scatter(shape, part, tile, gradient, add);
                 });
             }

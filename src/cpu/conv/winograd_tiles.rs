@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use pulp::Arch;
 use rayon::prelude::*;
 
 use super::epilogue::Epilogue;
@@ -139,7 +140,15 @@ pub fn convolve<T: Element, R: Send>(
         with_scratch(Points::<T>::length(patches, inputs), |transformed| {
             let mut transformed = Points::new(transformed, patches, inputs);
             let points = &mut transformed;
-            TransformInput { strips, chosen: chosen.clone(), source, domain, channels: inputs, points }.run();
+            let (of_strips, channels) = (chosen.clone(), inputs);
+            Arch::new().dispatch(TransformInput {
+                strips,
+                chosen: of_strips,
+                source,
+                domain,
+                channels,
+                points,
+            });
             with_scratch(Points::<T>::length(patches, outs), |products| {
                 let products = Points::new(products, patches, outs);
                 for point in 0..POINTS {
@@ -156,7 +165,15 @@ pub fn convolve<T: Element, R: Send>(
                     unsafe { multiply(left, kernel.below(point * inputs), target, false) };
                 }
                 let points = &products;
-                TransformProduct { strips, chosen, points, channels: outs, output: &mut *tile, add }.run();
+                let output = &mut *tile;
+                Arch::new().dispatch(TransformProduct {
+                    strips,
+                    chosen,
+                    points,
+                    channels: outs,
+                    output,
+                    add,
+                });
             });
         });
         (domain, epilogue(domain, pixels, tile))
