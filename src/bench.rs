@@ -8,19 +8,20 @@ use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use serde::Serialize;
 
-use crate::config::{Checked, RunConfig, transform};
-use crate::data::batches::{Batch, BatchLoader};
+use crate::config::{Checked, RunConfig};
+use crate::data::batches::Batch;
 use crate::data::office_home;
 use crate::device::{Precision, memory, profile};
 use crate::error::{Result, complain};
 use crate::method::{Method, StepInput};
 use crate::model::Model;
-use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
+use crate::nn::sgd::{GroupRates, Sgd};
 use crate::random::generator;
 use crate::setup::{make_method, make_model, open_task};
 use crate::train;
 use crate::train::progress::median;
 use crate::train::step::Part;
+use crate::train::trainer::{Loaders, optimiser};
 
 /// Steps of one Office-Home task in the published setting.
 pub const OFFICE_HOME_STEPS: usize = 8000;
@@ -108,12 +109,7 @@ impl Bench {
         let device = config.device.open()?;
         let method = make_method(config);
         let model = make_model(config, self.classes, 1)?;
-        let settings = SgdSettings {
-            momentum: config.momentum,
-            nesterov: config.nesterov,
-            weight_decay: config.weight_decay,
-        };
-        let mut optimiser = Sgd::new(model.parameters(), settings)?;
+        let mut optimiser = optimiser(config, &model)?;
         let mut batches = Batches::new(self, config, &device)?;
         let steps = self.steps.max(1);
         // A GPU tries its algorithms in the first step, and computes while the next part is handed to it: what a step
@@ -236,7 +232,7 @@ impl StepTimes {
 /// Where the batches come from.
 enum Batches {
     Noise(Batch),
-    Read { source: BatchLoader, target: BatchLoader },
+    Read(Loaders),
 }
 
 impl Batches {
@@ -249,29 +245,13 @@ impl Batches {
                 indices: (0..config.batch_size).collect(),
             }));
         }
-        let task = open_task(config)?;
-        let load = |domain, stream| {
-            let workers = config.workers;
-            BatchLoader::new(
-                domain,
-                transform(config),
-                config.batch_size,
-                config.seed,
-                stream,
-                0,
-                workers,
-                device,
-            )
-        };
-        // A method without a target still measures with one loader only.
-        let target = if config.method.uses_target() { task.target } else { task.source.clone() };
-        Ok(Self::Read { source: load(task.source, "source")?, target: load(target, "target")? })
+        Ok(Self::Read(Loaders::new(config, &open_task(config)?, 0, device)?))
     }
 
     fn next(&mut self) -> Result<(Batch, Option<Batch>)> {
         Ok(match self {
             Self::Noise(batch) => (batch.clone(), Some(batch.clone())),
-            Self::Read { source, target } => (source.next()?, Some(target.next()?)),
+            Self::Read(loaders) => loaders.next()?,
         })
     }
 }

@@ -38,9 +38,6 @@ pub fn with_gradient(
 }
 
 /// What a backward pass uses up.
-///
-/// # Errors
-/// If it is gone.
 pub(crate) fn once<T>(tape: &Mutex<Option<T>>) -> Result<T> {
     match lock(tape).take() {
         Some(tape) => Ok(tape),

@@ -22,9 +22,6 @@ pub fn restart(on: bool) {
 }
 
 /// Seconds since the restart by name, the longest first; waits for the GPU.
-///
-/// # Errors
-/// If the GPU fails.
 pub fn seconds() -> Result<Vec<(&'static str, f64)>> {
     let mut sums: HashMap<&'static str, f64> = HashMap::new();
     for (name, seconds) in lock(&DONE).iter() {

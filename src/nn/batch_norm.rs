@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Tensor, Var, bail};
 
 use super::composed::with_gradient;
 use super::init;
-use super::parameters::{FileLayout, Group, Parameter, Role, moved};
+use super::parameters::{Group, Parameter, Role, moved};
 use crate::cpu::batch_norm::Moments;
 pub use crate::cpu::batch_norm::{EPSILON, MOMENTUM};
 
@@ -50,9 +50,6 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     /// Scale 1, shift 0, running mean 0 and variance 1.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn new(channels: usize, dtype: DType) -> Result<Self> {
         Ok(Self {
             weight: init::constant(channels, 1.0, dtype)?,
@@ -63,9 +60,6 @@ impl BatchNorm {
     }
 
     /// The same on `device`.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         Ok(Self {
             weight: moved(&self.weight, device)?,
@@ -76,9 +70,6 @@ impl BatchNorm {
     }
 
     /// Normalises `x` `[…, channels]`.
-    ///
-    /// # Errors
-    /// If the channels do not fit.
     pub fn forward(&self, x: &Tensor, mode: Mode, then: Then) -> Result<Tensor> {
         let channels = self.weight.dim(0)?;
         if x.dims().last() != Some(&channels) {
@@ -159,20 +150,13 @@ impl BatchNorm {
 
     /// `NAME.weight`, `NAME.bias`, `NAME.running_mean`, `NAME.running_var`.
     pub fn parameters(&self, name: &str, group: Group) -> Vec<Parameter> {
-        [
+        let parts = [
             ("weight", &self.weight, Role::Trained(group)),
             ("bias", &self.bias, Role::Trained(group)),
             ("running_mean", &self.running_mean, Role::Statistic),
             ("running_var", &self.running_var, Role::Statistic),
-        ]
-        .into_iter()
-        .map(|(part, value, role)| Parameter {
-            name: format!("{name}.{part}"),
-            value: value.clone(),
-            role,
-            layout: FileLayout::Same,
-        })
-        .collect()
+        ];
+        Parameter::same(name, parts)
     }
 }
 

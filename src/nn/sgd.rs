@@ -85,9 +85,6 @@ impl Sgd {
     /// An optimiser of the trained ones among `parameters`, with zero momentum.
     ///
     /// PyTorch's first step takes the gradient itself as momentum; from a momentum of zero that is the same.
-    ///
-    /// # Errors
-    /// If candle cannot allocate the momentum.
     pub fn new(parameters: Vec<Parameter>, settings: SgdSettings) -> Result<Self> {
         let mut slots = Vec::new();
         for parameter in parameters {
@@ -102,9 +99,6 @@ impl Sgd {
     /// One step: `d = g + λw; v ← μv + d; w ← w - η(d + μv)`, or `w ← w - ηv` without Nesterov.
     ///
     /// A tensor without a gradient (a discriminator that the loss does not use) stays as it is, as in PyTorch.
-    ///
-    /// # Errors
-    /// If a gradient's shape does not fit.
     pub fn step(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
         #[cfg(feature = "cudnn")]
         if self
@@ -123,9 +117,6 @@ impl Sgd {
     }
 
     /// The same as [`Sgd::step`] out of candle's own operations: for other devices, and to test against.
-    ///
-    /// # Errors
-    /// If a gradient's shape does not fit.
     pub fn step_composed(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
         self.update_all(gradients, rates, Slot::update_composed)
     }
@@ -165,9 +156,6 @@ impl Sgd {
     }
 
     /// The momentum of every trained tensor by name, as PyTorch would store it.
-    ///
-    /// # Errors
-    /// If candle cannot permute it.
     pub fn momentum(&self) -> Result<Vec<(String, Tensor)>> {
         self.slots
             .iter()
