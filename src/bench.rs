@@ -128,8 +128,9 @@ impl Bench {
         profile::restart(false);
         let whole = if device.is_cpu() { None } else { Some(measure(3 + steps, steps, false)?) };
         let device_peak_mb = memory::peak_mb(&device);
-        let part = |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
-        let whole = whole.as_ref().unwrap_or(&times).iter().map(StepTimes::whole);
+        let [data_seconds, forward_seconds, backward_seconds, optimiser_seconds] =
+            [0, 1, 2, 3].map(|part| median(&times.iter().map(|times| times[part]).collect::<Vec<_>>()));
+        let whole = whole.as_ref().unwrap_or(&times).iter().map(|times| times.iter().sum());
         let seconds_per_step = median(&whole.collect::<Vec<_>>());
         let domains = if config.method.uses_target() { 2 } else { 1 };
         let pictures = (domains * config.batch_size) as f64;
@@ -143,10 +144,10 @@ impl Bench {
             precision: config.precision,
             threads: rayon::current_num_threads(),
             seconds_per_step,
-            data_seconds: part(|times| times.data),
-            forward_seconds: part(|times| times.forward),
-            backward_seconds: part(|times| times.backward),
-            optimiser_seconds: part(|times| times.optimiser),
+            data_seconds,
+            forward_seconds,
+            backward_seconds,
+            optimiser_seconds,
             images_per_second: pictures / seconds_per_step,
             peak_mb: peak_memory_mb(),
             device_peak_mb,
@@ -190,12 +191,7 @@ impl Bench {
         let [data, forward, backward, optimiser] = ends[..] else {
             return Err(complain("a step of three parts", (ends.len() - 1).to_string()).into());
         };
-        Ok(StepTimes {
-            data,
-            forward: forward - data,
-            backward: backward - forward,
-            optimiser: optimiser - backward,
-        })
+        Ok([data, forward - data, backward - forward, optimiser - backward])
     }
 
     fn test_seconds_per_image(&self, model: &Model) -> Result<f64> {
@@ -216,18 +212,8 @@ impl Bench {
     }
 }
 
-struct StepTimes {
-    data: f64,
-    forward: f64,
-    backward: f64,
-    optimiser: f64,
-}
-
-impl StepTimes {
-    fn whole(&self) -> f64 {
-        self.data + self.forward + self.backward + self.optimiser
-    }
-}
+/// Seconds in which a step waits for its pictures, of its forward pass, of its backward pass, and of the optimiser.
+type StepTimes = [f64; 4];
 
 /// Where the batches come from.
 enum Batches {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor};
 
 pub use super::backbone_kind::BackboneKind;
-use super::residual_block::Block;
+use super::residual_block::{Block, moved};
+use crate::cpu::buffers::Buffers;
 use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::max_pool::pooled;
-use crate::cpu::resnet::op::{Memory, Network};
+use crate::cpu::resnet::op::Network;
 use crate::cpu::resnet::plan::{BlockPlan, Plan, Unit};
 #[cfg(feature = "cudnn")]
 use crate::cuda;
@@ -39,7 +40,7 @@ pub struct ResNet {
     kind: BackboneKind,
     stem: (Conv2d, BatchNorm),
     layers: Vec<Vec<Block>>,
-    memory: Arc<Memory>,
+    memory: Arc<Buffers>,
     precision: Precision,
 }
 
@@ -76,11 +77,10 @@ impl ResNet {
 
     /// The same on `device`.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        let (conv, norm) = &self.stem;
         let layer = |blocks: &Vec<Block>| blocks.iter().map(|block| block.to_device(device)).collect();
         Ok(Self {
             kind: self.kind,
-            stem: (conv.to_device(device)?, norm.to_device(device)?),
+            stem: moved(&self.stem, device)?,
             layers: self.layers.iter().map(layer).collect::<Result<_>>()?,
             memory: Arc::default(),
             precision: self.precision,

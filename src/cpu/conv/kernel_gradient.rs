@@ -34,12 +34,12 @@ struct Part {
     columns: Range<usize>,
 }
 
-impl<T: Element> Convolution<'_, T> {
+impl Convolution<'_> {
     /// `dW = dYᵀ P`: the gradient of the kernel `[out, patch]`.
     ///
     /// A large kernel is cut into blocks; for a small one the positions are cut into fixed parts, whose sums are added in
     /// order.
-    pub fn backward_kernel(&self, source: Source<T>, output_gradient: &[T], gradient: &mut [T]) {
+    pub fn backward_kernel<T: Element>(&self, source: Source<T>, output_gradient: &[T], gradient: &mut [T]) {
         let Self { shape, domains, buffers } = *self;
         timed("convolution, kernel gradient", || {
             if winograd::applies(shape) {
@@ -79,13 +79,7 @@ impl<T: Element> Convolution<'_, T> {
                             let positions = || positions.clone();
                             outputs.fill(output_gradient, *domain, positions(), part.rows.clone(), left, row);
                             gather.fill(source, *domain, positions(), part.columns.clone(), right, column);
-                            let left = Left {
-                                elements: left,
-                                rows: part.rows.len(),
-                                depth: positions().len(),
-                                stride: row,
-                                by_columns: true,
-                            };
+                            let left = Left::by_columns(left, [part.rows.len(), positions().len()], row);
                             let panels = Panelled::in_place(right, column, part.columns.len());
                             // SAFETY: as above.
                             unsafe { multiply(left, panels, target, number > 0) };

@@ -2,7 +2,6 @@
 
 #[cfg(test)]
 mod against_loops;
-mod epilogue;
 pub(crate) mod im2col;
 mod kernel_gradient;
 mod microkernel;

@@ -11,7 +11,6 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-pub use super::epilogue::{Epilogue, as_it_is};
 use super::im2col::{Im2col, Run, Source, with_scratch};
 use super::microkernel::{Left, Target, multiply};
 use super::packing::{Panels, copy_columns, copy_rows};
@@ -20,7 +19,7 @@ use super::winograd::{self, Strips};
 use super::winograd_tiles;
 use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, vectorised};
-use crate::cpu::parts::{by_domain, even_parts, parts_of_domains};
+use crate::cpu::parts::{even_parts, on_parts, parts_of_domains};
 use crate::device::profile::timed;
 
 /// Whether the convolution takes a [`Source::Active`]: one that reads its input once, or transforms it anyway.
@@ -28,14 +27,24 @@ pub fn can_normalise_its_input(shape: &ConvShape) -> bool {
     winograd::applies(shape) || Im2col::of_input(shape).is_the_map()
 }
 
+/// What is done with a tile of a product before it leaves the cache.
+///
+/// It gets the domain, the rows of the result and their elements; what it returns is handed on in the order of the tiles.
+pub trait Epilogue<T, R>: Fn(usize, Range<usize>, &mut [T]) -> R + Sync {}
+
+impl<T, R, F: Fn(usize, Range<usize>, &mut [T]) -> R + Sync> Epilogue<T, R> for F {}
+
+/// Nothing is done with a tile.
+pub fn as_it_is<T>(_: usize, _: Range<usize>, _: &mut [T]) {}
+
 /// Columns of patches that are multiplied at a time: twelve rows of them fit the first-level cache.
 const DEPTH: usize = 320;
 /// Rows of patches lie this far apart, so that they do not compete for the same lines of the cache.
 const ROW: usize = DEPTH + 16;
 
-impl<T: Element> Convolution<'_, T> {
+impl Convolution<'_> {
     /// `Y = P Wᵀ`: the output `[positions, out]`.
-    pub fn forward<R: Send>(
+    pub fn forward<T: Element, R: Send>(
         &self,
         source: Source<T>,
         kernel: &[T],
@@ -60,7 +69,7 @@ impl<T: Element> Convolution<'_, T> {
     /// The gradient of the input, in the input's shape; with `add` it is added to what `gradient` holds.
     ///
     /// `epilogue` is called where all pixels are computed at once, which is with a stride of 1, else the result is empty.
-    pub fn backward_input<R: Send>(
+    pub fn backward_input<T: Element, R: Send>(
         &self,
         kernel: &[T],
         output_gradient: &[T],
@@ -142,12 +151,7 @@ impl Phase {
     }
 
     /// The kernel's weights as the matrix `[taps · out, in]`.
-    fn panels<'b, T: Element>(
-        &self,
-        shape: &ConvShape,
-        kernel: &[T],
-        buffers: &'b Buffers<T>,
-    ) -> Panels<'b, T> {
+    fn panels<'b, T: Element>(&self, shape: &ConvShape, kernel: &[T], buffers: &'b Buffers) -> Panels<'b, T> {
         let (out, inputs) = (shape.output_channels, shape.input_channels);
         Panels::new(self.taps.len() * out, inputs, buffers, |columns, width, panel| {
             copy_rows(columns, width, panel, |row| {
@@ -224,18 +228,17 @@ fn multiply_patches<T: Element, R: Send>(
     add: bool,
     epilogue: impl Epilogue<T, R>,
 ) -> Vec<Vec<R>> {
-    let mut rest = result;
-    let mut tiles = Vec::new();
-    for (domain, rows) in parts_of_domains(domains, gather.places(), |rows| tiles_of(rows, panels)) {
-        let (tile, behind) = rest.split_at_mut(rows.len() * panels.columns);
-        tiles.push((domain, rows, tile));
-        rest = behind;
-    }
-    let work = |(domain, rows, tile): (usize, Range<usize>, &mut [T])| {
-        multiply_tile(gather, source, domain, panels, rows.clone(), tile, add);
-        (domain, epilogue(domain, rows, tile))
-    };
-    by_domain(domains, tiles.into_par_iter().with_max_len(1).map(work).collect())
+    let parts = parts_of_domains(domains, gather.places(), |rows| tiles_of(rows, panels));
+    on_parts(
+        domains,
+        parts,
+        result,
+        |rows| rows.len() * panels.columns,
+        |domain, rows, tile| {
+            multiply_tile(gather, source, domain, panels, rows.clone(), tile, add);
+            epilogue(domain, rows, tile)
+        },
+    )
 }
 
 /// One tile of the result, `[rows, columns of the panels]`.
@@ -255,13 +258,7 @@ fn multiply_tile<T: Element>(
     with_scratch(rows.len() * ROW, |patches| {
         for columns in even_parts(panels.depth, panels.depth.div_ceil(DEPTH)) {
             gather.fill(source, domain, rows.clone(), columns.clone(), patches, ROW);
-            let left = Left {
-                elements: patches,
-                rows: rows.len(),
-                depth: columns.len(),
-                stride: ROW,
-                by_columns: false,
-            };
+            let left = Left::by_rows(patches, [rows.len(), columns.len()], ROW);
             let target = Target::new(tile, panels.columns);
             assert!(tile.len() >= rows.len() * panels.columns);
             // SAFETY: the tile has room for the rows, and only this call knows it.

@@ -36,7 +36,7 @@ struct Part {
 ///
 /// A large kernel is cut into rows; for a small one the pictures are cut into fixed parts, whose sums are added in order.
 pub fn backward_kernel<T: Element>(
-    convolution: &Convolution<T>,
+    convolution: &Convolution,
     source: Source<T>,
     output_gradient: &[T],
     gradient: &mut [T],
@@ -130,13 +130,7 @@ fn add_products<T: Element>(
                     points,
                 });
                 for (point, sum) in sum.chunks_exact_mut(rows * inputs).enumerate() {
-                    let factor = Left {
-                        elements: left.point(point),
-                        rows,
-                        depth: patches,
-                        stride: left.stride,
-                        by_columns: true,
-                    };
+                    let factor = Left::by_columns(left.point(point), [rows, patches], left.stride);
                     let panels = Panelled::in_place(right.point(point), right.stride, inputs);
                     // SAFETY: `sum` is a matrix `[rows, in]`, and only this part knows it.
                     unsafe { multiply(factor, panels, Target::new(sum, inputs), number > 0) };

@@ -65,7 +65,7 @@ pub(crate) struct Forward<T> {
 pub(crate) struct Pass<'a, T> {
     pub plan: &'a Plan,
     pub tensors: Vec<Tensors<'a, T>>,
-    pub buffers: &'a Buffers<T>,
+    pub buffers: &'a Buffers,
 }
 
 impl<T: Element> Pass<'_, T> {
@@ -148,7 +148,7 @@ impl<T: Element> Pass<'_, T> {
         Ok(Convolved { shape, output, moments })
     }
 
-    pub(crate) fn convolution<'s>(&'s self, shape: &'s ConvShape) -> Convolution<'s, T> {
+    pub(crate) fn convolution<'s>(&'s self, shape: &'s ConvShape) -> Convolution<'s> {
         Convolution { shape, domains: &self.plan.domains, buffers: self.buffers }
     }
 

@@ -11,30 +11,6 @@ use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, contiguous, unsupported, with_elements};
 use crate::device::outside_graph::{once, with_gradient};
 
-/// Memory for passes in either precision.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    single: Buffers<f32>,
-    double: Buffers<f64>,
-}
-
-/// An element type that [`Memory`] has buffers of.
-trait Stored: Element {
-    fn buffers(memory: &Memory) -> &Buffers<Self>;
-}
-
-impl Stored for f32 {
-    fn buffers(memory: &Memory) -> &Buffers<Self> {
-        &memory.single
-    }
-}
-
-impl Stored for f64 {
-    fn buffers(memory: &Memory) -> &Buffers<Self> {
-        &memory.double
-    }
-}
-
 /// The moments that a forward pass found: one list per batch norm, in the plan's order, one entry per domain.
 pub(crate) type FoundMoments = Vec<Vec<Moments>>;
 
@@ -43,7 +19,7 @@ pub(crate) struct Network {
     pub plan: Plan,
     /// Kernel, scale and shift of every unit, in the plan's order.
     pub parameters: Vec<[Var; 3]>,
-    pub memory: Arc<Memory>,
+    pub memory: Arc<Buffers>,
     /// Channels of the feature.
     pub channels: usize,
 }
@@ -58,7 +34,7 @@ impl Network {
         }
     }
 
-    fn forward_as<T: Stored>(self, images: &Tensor) -> Result<(Tensor, FoundMoments)> {
+    fn forward_as<T: Element>(self, images: &Tensor) -> Result<(Tensor, FoundMoments)> {
         let images = images.contiguous()?;
         let Forward { feature, tape, moments } = with_elements::<T, _>(&images, |elements| {
             self.with_pass::<T, _>(|pass| pass.forward(elements, images.dims()))
@@ -94,7 +70,7 @@ impl Network {
         }
     }
 
-    fn infer_as<T: Stored>(&self, images: &Tensor) -> Result<Tensor> {
+    fn infer_as<T: Element>(&self, images: &Tensor) -> Result<Tensor> {
         let images = images.contiguous()?;
         let feature = with_elements::<T, _>(&images, |elements| {
             self.with_pass::<T, _>(|pass| pass.infer(elements, images.dims()))
@@ -109,7 +85,7 @@ impl Network {
 
     /// Lends the elements of all parameters to a pass, which runs on a thread of rayon's pool: the many short loops of a pass
     /// then start without waking another thread first.
-    fn with_pass<T: Stored, R: Send>(&self, run: impl FnOnce(Pass<T>) -> R + Send) -> Result<R> {
+    fn with_pass<T: Element, R: Send>(&self, run: impl FnOnce(Pass<T>) -> R + Send) -> Result<R> {
         let storages: Vec<_> =
             self.parameters.iter().flatten().map(|parameter| parameter.storage_and_layout()).collect();
         let elements: Vec<&[T]> = storages
@@ -121,7 +97,7 @@ impl Network {
             .collect::<Result<_>>()?;
         let (units, _) = elements.as_chunks::<3>();
         let tensors = units.iter().map(|&[kernel, scale, shift]| Tensors { kernel, scale, shift });
-        let pass = Pass { plan: &self.plan, tensors: tensors.collect(), buffers: T::buffers(&self.memory) };
+        let pass = Pass { plan: &self.plan, tensors: tensors.collect(), buffers: &self.memory };
         Ok(rayon::scope(|_| run(pass)))
     }
 }
