@@ -8,20 +8,20 @@ use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use serde::Serialize;
 
-use crate::config::{Checked, RunConfig, transform};
-use crate::cpu::profile;
-use crate::data::batches::{Batch, BatchLoader};
+use crate::config::{Checked, RunConfig};
+use crate::data::batches::Batch;
 use crate::data::office_home;
-use crate::device::{Precision, memory};
+use crate::device::{Precision, memory, profile};
 use crate::error::{Result, complain};
 use crate::method::{Method, StepInput};
 use crate::model::Model;
-use crate::nn::sgd::{GroupRates, Sgd, SgdSettings};
+use crate::nn::sgd::{GroupRates, Sgd};
 use crate::random::generator;
 use crate::setup::{make_method, make_model, open_task};
 use crate::train;
 use crate::train::progress::median;
 use crate::train::step::Part;
+use crate::train::trainer::{Loaders, optimiser};
 
 /// Steps of one Office-Home task in the published setting.
 pub const OFFICE_HOME_STEPS: usize = 8000;
@@ -109,12 +109,7 @@ impl Bench {
         let device = config.device.open()?;
         let method = make_method(config);
         let model = make_model(config, self.classes, 1)?;
-        let settings = SgdSettings {
-            momentum: config.momentum,
-            nesterov: config.nesterov,
-            weight_decay: config.weight_decay,
-        };
-        let mut optimiser = Sgd::new(model.parameters(), settings)?;
+        let mut optimiser = optimiser(config, &model)?;
         let mut batches = Batches::new(self, config, &device)?;
         let steps = self.steps.max(1);
         // A GPU tries its algorithms in the first step, and computes while the next part is handed to it: what a step
@@ -127,14 +122,15 @@ impl Bench {
         };
         measure(0, if device.is_cpu() { 1 } else { 3 }, true)?;
         memory::restart_peak(&device);
-        restart_profile(self.profile);
+        profile::restart(self.profile);
         let times = measure(3, steps, true)?;
-        let profile = if self.profile { profile_seconds(&device)? } else { Vec::new() };
-        restart_profile(false);
+        let profile = profile::seconds()?;
+        profile::restart(false);
         let whole = if device.is_cpu() { None } else { Some(measure(3 + steps, steps, false)?) };
         let device_peak_mb = memory::peak_mb(&device);
-        let part = |part: fn(&StepTimes) -> f64| median(&times.iter().map(part).collect::<Vec<_>>());
-        let whole = whole.as_ref().unwrap_or(&times).iter().map(StepTimes::whole);
+        let [data_seconds, forward_seconds, backward_seconds, optimiser_seconds] =
+            [0, 1, 2, 3].map(|part| median(&times.iter().map(|times| times[part]).collect::<Vec<_>>()));
+        let whole = whole.as_ref().unwrap_or(&times).iter().map(|times| times.iter().sum());
         let seconds_per_step = median(&whole.collect::<Vec<_>>());
         let domains = if config.method.uses_target() { 2 } else { 1 };
         let pictures = (domains * config.batch_size) as f64;
@@ -148,20 +144,17 @@ impl Bench {
             precision: config.precision,
             threads: rayon::current_num_threads(),
             seconds_per_step,
-            data_seconds: part(|times| times.data),
-            forward_seconds: part(|times| times.forward),
-            backward_seconds: part(|times| times.backward),
-            optimiser_seconds: part(|times| times.optimiser),
+            data_seconds,
+            forward_seconds,
+            backward_seconds,
+            optimiser_seconds,
             images_per_second: pictures / seconds_per_step,
             peak_mb: peak_memory_mb(),
             device_peak_mb,
             matmul_gflops: matmul_gflops(&device)?,
             step_gflops: model.backbone.training_operations(side)? * pictures / seconds_per_step * 1e-9,
             test_seconds_per_image: self.test_seconds_per_image(&model)?,
-            profile: profile
-                .into_iter()
-                .map(|(kind, seconds)| (kind, seconds / self.steps.max(1) as f64))
-                .collect(),
+            profile: profile.into_iter().map(|(kind, seconds)| (kind, seconds / steps as f64)).collect(),
         })
     }
 
@@ -198,12 +191,7 @@ impl Bench {
         let [data, forward, backward, optimiser] = ends[..] else {
             return Err(complain("a step of three parts", (ends.len() - 1).to_string()).into());
         };
-        Ok(StepTimes {
-            data,
-            forward: forward - data,
-            backward: backward - forward,
-            optimiser: optimiser - backward,
-        })
+        Ok([data, forward - data, backward - forward, optimiser - backward])
     }
 
     fn test_seconds_per_image(&self, model: &Model) -> Result<f64> {
@@ -224,39 +212,13 @@ impl Bench {
     }
 }
 
-struct StepTimes {
-    data: f64,
-    forward: f64,
-    backward: f64,
-    optimiser: f64,
-}
-
-impl StepTimes {
-    fn whole(&self) -> f64 {
-        self.data + self.forward + self.backward + self.optimiser
-    }
-}
-
-fn restart_profile(on: bool) {
-    profile::restart(on);
-    #[cfg(feature = "cudnn")]
-    crate::cuda::profile::restart(on);
-}
-
-/// By kind of layer on the CPU, by kernel on a GPU.
-fn profile_seconds(device: &Device) -> Result<Vec<(&'static str, f64)>> {
-    #[cfg(feature = "cudnn")]
-    if device.is_cuda() {
-        return Ok(crate::cuda::profile::seconds()?);
-    }
-    let _ = device;
-    Ok(profile::seconds())
-}
+/// Seconds in which a step waits for its pictures, of its forward pass, of its backward pass, and of the optimiser.
+type StepTimes = [f64; 4];
 
 /// Where the batches come from.
 enum Batches {
     Noise(Batch),
-    Read { source: BatchLoader, target: BatchLoader },
+    Read(Loaders),
 }
 
 impl Batches {
@@ -269,29 +231,13 @@ impl Batches {
                 indices: (0..config.batch_size).collect(),
             }));
         }
-        let task = open_task(config)?;
-        let load = |domain, stream| {
-            let workers = config.workers;
-            BatchLoader::new(
-                domain,
-                transform(config),
-                config.batch_size,
-                config.seed,
-                stream,
-                0,
-                workers,
-                device,
-            )
-        };
-        // A method without a target still measures with one loader only.
-        let target = if config.method.uses_target() { task.target } else { task.source.clone() };
-        Ok(Self::Read { source: load(task.source, "source")?, target: load(target, "target")? })
+        Ok(Self::Read(Loaders::new(config, &open_task(config)?, 0, device)?))
     }
 
     fn next(&mut self) -> Result<(Batch, Option<Batch>)> {
         Ok(match self {
             Self::Noise(batch) => (batch.clone(), Some(batch.clone())),
-            Self::Read { source, target } => (source.next()?, Some(target.next()?)),
+            Self::Read(loaders) => loaders.next()?,
         })
     }
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use toalign::Result;
 use toalign::data::dataset::{Pictures, Task};
+use toalign::mini_home::pretraining::PretrainingPictures;
 use toalign::mini_home::{self, MiniHome, Options, SIDE, Split, Style, domain, task, task_names};
 
 fn pictures(style: Style, split: Split, options: &Options) -> MiniHome {
@@ -164,4 +165,34 @@ fn what_cannot_be_drawn_is_said() {
     let art = MiniHome::new(Style::Art, Split::Test, &Options::default()).unwrap();
     let message = art.decode(180).unwrap_err().to_string();
     assert!(message.contains("expected an index below 180, found 180"), "{message}");
+}
+
+#[test]
+fn pictures_repeat_themselves_and_the_splits_share_none() {
+    let train = PretrainingPictures::new(Split::Train, 1);
+    let validation = PretrainingPictures::new(Split::Test, 1);
+    assert_eq!((train.len(), validation.len()), (20_000, 4_000));
+    assert_eq!((train.label(19_999), validation.label(3_999)), (399, 399));
+    let first = train.decode(50 * 7).unwrap();
+    assert_eq!(first, train.decode(50 * 7).unwrap());
+    assert_ne!(first, validation.decode(10 * 7).unwrap());
+    assert_ne!(first, PretrainingPictures::new(Split::Train, 2).decode(50 * 7).unwrap());
+}
+
+#[test]
+fn every_class_can_be_drawn_and_is_no_empty_picture() {
+    let pictures = PretrainingPictures::new(Split::Test, 1);
+    for class in 0..400 {
+        let picture = pictures.decode(10 * class).unwrap();
+        let bytes: Vec<f64> = picture.iter().map(|byte| f64::from(*byte)).collect();
+        let mean = bytes.iter().sum::<f64>() / bytes.len() as f64;
+        let variance = bytes.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / 4800.0;
+        assert!(variance.sqrt() > 3.0, "{} {variance}", pictures.name(10 * class));
+    }
+}
+
+#[test]
+fn an_index_too_large_is_an_error() {
+    let message = PretrainingPictures::new(Split::Test, 1).decode(4_000).unwrap_err().to_string();
+    assert!(message.contains("expected an index below 4000, found 4000"), "{message}");
 }

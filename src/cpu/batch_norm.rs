@@ -7,7 +7,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::element::{Element, vectorised};
-use super::profile::{Kind, timed};
+use crate::device::profile::timed;
 
 /// The weight of a new batch in the running statistics, as in PyTorch.
 pub const MOMENTUM: f64 = 0.1;
@@ -150,7 +150,7 @@ pub fn forward<T: Element>(
     relu: bool,
     output: &mut [T],
 ) {
-    timed(Kind::NormForward, || {
+    timed("batch norm, forward", || {
         let block = block(normalisation.channels());
         output.par_chunks_mut(block).enumerate().for_each(|(number, output)| {
             let at = number * block..number * block + output.len();

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::batch_norm::{Normalisation, Terms, block, ordered_sum, two_sums};
 use super::element::{Element, vectorised};
-use super::profile::{Kind, timed};
+use crate::device::profile::timed;
 
 /// Where the ReLU behind the normalisation lets the gradient through.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ impl GradientSums {
         open: Open<T>,
         gradient: &mut [T],
     ) -> Self {
-        timed(Kind::NormBackward, || {
+        timed("batch norm, backward", || {
             let channels = normalisation.channels();
             let block = block(channels);
             let blocks = gradient.par_chunks_mut(block).zip(x.par_chunks(block)).enumerate();
@@ -139,7 +139,7 @@ pub fn backward<T: Element>(
     gradient: &mut [T],
     result: Option<&mut [T]>,
 ) {
-    timed(Kind::NormBackward, || {
+    timed("batch norm, backward", || {
         let channels = normalisation.channels();
         let (shift, product) = sums.0.split_at(channels);
         let rows = (x.len() / channels) as f64;

@@ -1,30 +1,27 @@
 //! Large vectors, lent again step after step: fresh memory costs a page fault for every 4 KiB.
 
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::element::{Element, scratch};
+use crate::lock::lock;
 
-/// Vectors that were given back, by their length. A training step asks for the same lengths each time.
+/// Vectors that were given back, by their element and length. A training step asks for the same lengths each time.
 #[derive(Debug, Default)]
-pub struct Buffers<T> {
-    free: Mutex<HashMap<usize, Vec<Vec<T>>>>,
+pub struct Buffers {
+    free: Mutex<HashMap<(TypeId, usize), Vec<Box<dyn Any + Send>>>>,
 }
 
-impl<T: Element> Buffers<T> {
+impl Buffers {
     /// A vector of `length` elements whose values are arbitrary.
-    pub fn take(&self, length: usize) -> Vec<T> {
-        let kept = self.lock().get_mut(&length).and_then(Vec::pop);
-        kept.unwrap_or_else(|| scratch(length))
+    pub fn take<T: Element>(&self, length: usize) -> Vec<T> {
+        let kept = lock(&self.free).get_mut(&(TypeId::of::<T>(), length)).and_then(Vec::pop);
+        kept.and_then(|kept| kept.downcast().ok()).map_or_else(|| scratch(length), |vector| *vector)
     }
 
     /// Gives a vector back.
-    pub fn give(&self, vector: Vec<T>) {
-        self.lock().entry(vector.len()).or_default().push(vector);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Vec<Vec<T>>>> {
-        // A thread that panicked between two calls of `HashMap` leaves it whole.
-        self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub fn give<T: Element>(&self, vector: Vec<T>) {
+        lock(&self.free).entry((TypeId::of::<T>(), vector.len())).or_default().push(Box::new(vector));
     }
 }

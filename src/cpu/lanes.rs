@@ -21,8 +21,8 @@ pub trait Lanes: Copy + Default + Send + Sync + 'static {
     fn positive_part<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
     /// `a · b`
     fn product<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
-    /// `value` where `a` is positive, else 0.
-    fn where_positive<S: Simd>(simd: S, a: Self::Vector<S>, value: Self::Vector<S>) -> Self::Vector<S>;
+    /// `b` where `a` is positive, else 0.
+    fn where_positive<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// `a · b + c`, rounded once where the processor can.
     fn multiply_add<S: Simd>(
         simd: S,
@@ -53,8 +53,8 @@ pub trait Lanes: Copy + Default + Send + Sync + 'static {
 }
 
 macro_rules! lanes {
-    ($element:ty, $vector:ident, $lanes:ident, $splat:ident, $sum:ident, $difference:ident, $product:ident, $less:ident, $select:ident,
-     $multiply_add:ident) => {
+    ($element:ty: $vector:ident, $lanes:ident, $splat:ident, $less:ident, $select:ident, $multiply_add:ident,
+     $($method:ident = $instruction:ident),*) => {
         impl Lanes for $element {
             type Vector<S: Simd> = S::$vector;
 
@@ -68,15 +68,10 @@ macro_rules! lanes {
                 simd.$splat(value)
             }
 
-            #[inline(always)]
-            fn sum<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
-                simd.$sum(a, b)
-            }
-
-            #[inline(always)]
-            fn difference<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
-                simd.$difference(a, b)
-            }
+            $(#[inline(always)]
+            fn $method<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
+                simd.$instruction(a, b)
+            })*
 
             #[inline(always)]
             fn positive_part<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S> {
@@ -85,18 +80,9 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
-            fn product<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
-                simd.$product(a, b)
-            }
-
-            #[inline(always)]
-            fn where_positive<S: Simd>(
-                simd: S,
-                a: Self::Vector<S>,
-                value: Self::Vector<S>,
-            ) -> Self::Vector<S> {
+            fn where_positive<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
                 let zero = simd.$splat(0.0);
-                simd.$select(simd.$less(zero, a), value, zero)
+                simd.$select(simd.$less(zero, a), b, zero)
             }
 
             #[inline(always)]
@@ -112,30 +98,10 @@ macro_rules! lanes {
     };
 }
 
-lanes!(
-    f32,
-    f32s,
-    F32_LANES,
-    splat_f32s,
-    add_f32s,
-    sub_f32s,
-    mul_f32s,
-    less_than_f32s,
-    select_f32s,
-    mul_add_e_f32s
-);
-lanes!(
-    f64,
-    f64s,
-    F64_LANES,
-    splat_f64s,
-    add_f64s,
-    sub_f64s,
-    mul_f64s,
-    less_than_f64s,
-    select_f64s,
-    mul_add_e_f64s
-);
+lanes!(f32: f32s, F32_LANES, splat_f32s, less_than_f32s, select_f32s, mul_add_e_f32s,
+       sum = add_f32s, difference = sub_f32s, product = mul_f32s);
+lanes!(f64: f64s, F64_LANES, splat_f64s, less_than_f64s, select_f64s, mul_add_e_f64s,
+       sum = add_f64s, difference = sub_f64s, product = mul_f64s);
 
 /// How many values of `T` fit one register of this processor.
 pub fn lanes_here<T: Lanes>() -> usize {

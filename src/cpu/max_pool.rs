@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::element::{Element, vectorised};
-use super::profile::{Kind, timed};
+use crate::device::profile::timed;
 
 pub(crate) const KERNEL: usize = 3;
 pub(crate) const STRIDE: usize = 2;
@@ -24,7 +24,7 @@ fn window(position: usize, size: usize) -> std::ops::Range<usize> {
 
 /// Writes the maxima of `input` to `output`.
 pub(crate) fn forward<T: Element>(input: &[T], (height, width, channels): Dims, output: &mut [T]) {
-    timed(Kind::Pooling, || {
+    timed("pooling", || {
         let (rows, columns) = (pooled(height), pooled(width));
         output.par_chunks_mut(columns * channels).enumerate().for_each(|(line, output)| {
             let picture = &input[line / rows * height * width * channels..][..height * width * channels];
@@ -59,7 +59,7 @@ pub(crate) fn backward<T: Element>(
     (height, width, channels): Dims,
     result: &mut [T],
 ) {
-    timed(Kind::Pooling, || {
+    timed("pooling", || {
         let (rows, columns) = (pooled(height), pooled(width));
         let picture = height * width * channels;
         result.par_chunks_mut(picture).enumerate().for_each(|(n, result)| {

@@ -18,8 +18,7 @@
 //! | the same in evaluation mode | `resnet/inference.rs` | none |
 //!
 //! `lanes.rs` and `element.rs` are f32 and f64 on whatever vector instructions there are, `parts.rs` cuts work into parts that
-//! do not depend on the number of threads, `buffers.rs` is the workspace that is lent again step after step, and `profile.rs`
-//! tells where the time goes (`toalign bench --profile`).
+//! do not depend on the number of threads, and `buffers.rs` is the workspace that is lent again step after step.
 
 pub(crate) mod batch_norm;
 pub(crate) mod batch_norm_gradient;
@@ -29,5 +28,6 @@ pub(crate) mod element;
 mod lanes;
 pub(crate) mod max_pool;
 mod parts;
-pub mod profile;
 pub(crate) mod resnet;
+
+pub use crate::device::profile;

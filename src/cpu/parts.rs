@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 /// `0..whole` in `parts` parts whose lengths differ by at most one.
 pub fn even_parts(whole: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     (0..parts).map(move |part| whole * part / parts..whole * (part + 1) / parts)
@@ -27,8 +29,25 @@ pub fn parts_of_domains(
     parts
 }
 
-/// Results that come with the number of their domain, sorted by it; those of a domain keep their order.
-pub fn by_domain<R>(domains: &[usize], results: Vec<(usize, R)>) -> Vec<Vec<R>> {
+/// Works on the piece of `whole` that belongs to each part, `length` elements of it, side by side; the results of each domain
+/// in the order of its parts.
+pub fn on_parts<T: Send, R: Send>(
+    domains: &[usize],
+    parts: Vec<(usize, Range<usize>)>,
+    whole: &mut [T],
+    length: impl Fn(&Range<usize>) -> usize,
+    work: impl Fn(usize, Range<usize>, &mut [T]) -> R + Sync,
+) -> Vec<Vec<R>> {
+    let mut rest = whole;
+    let mut pieces = Vec::with_capacity(parts.len());
+    for (domain, part) in parts {
+        let (piece, behind) = rest.split_at_mut(length(&part));
+        pieces.push((domain, part, piece));
+        rest = behind;
+    }
+    let worked = pieces.into_par_iter().with_max_len(1);
+    let results: Vec<(usize, R)> =
+        worked.map(|(domain, part, piece)| (domain, work(domain, part, piece))).collect();
     let mut sorted: Vec<Vec<R>> = domains.iter().map(|_| Vec::new()).collect();
     for (domain, result) in results {
         sorted[domain].push(result);

@@ -181,16 +181,9 @@ impl Pass<'_> {
         let of_map = self.gpu.elements(count)?;
         let [batch, height, width, channels] = dims.map(|size| size as i32);
         launch!(
-            self.gpu,
-            "spread",
-            blocks(count / 4),
-            BLOCK,
-            of_feature,
-            self.gpu.map(&of_map),
-            batch,
-            height,
-            width,
-            channels
+            self.gpu, spread[blocks(count / 4), BLOCK](
+                of_feature, self.gpu.map(&of_map), batch, height, width, channels
+            )
         )?;
         Ok(of_map)
     }
@@ -202,17 +195,10 @@ impl Pass<'_> {
         let of_active = self.gpu.elements(count)?;
         let [batch, height, width, channels] = dims.map(|size| size as i32);
         launch!(
-            self.gpu,
-            "unpool",
-            blocks(count / 4),
-            BLOCK,
-            self.gpu.map(gradient),
-            self.gpu.at(which),
-            self.gpu.map(&of_active),
-            batch,
-            height,
-            width,
-            channels
+            self.gpu, unpool[blocks(count / 4), BLOCK](
+                self.gpu.map(gradient), self.gpu.at(which), self.gpu.map(&of_active), batch, height, width,
+                channels
+            )
         )?;
         Ok(of_active)
     }

@@ -76,23 +76,13 @@ impl Extent {
     pub fn moments(&self, gpu: &Gpu, x: Address, tensors: &Tensors, kept: Kept) -> Result<CudaSlice<f32>> {
         let (grid, channels) = (self.grid(), self.channels as i32);
         let slices = gpu.floats(self.count() * grid.0 as usize * 2 * self.channels)?;
-        launch!(gpu, "moments_of_slices", grid, BLOCK, x, gpu.at(&slices), channels, self.domains)?;
+        launch!(gpu, moments_of_slices[grid, BLOCK](x, gpu.at(&slices), channels, self.domains))?;
         let moments = gpu.floats(self.count() * 2 * self.channels)?;
         launch!(
-            gpu,
-            "moments_of_domains",
-            self.columns(),
-            COLUMNS,
-            x,
-            gpu.at(&slices),
-            grid.0 as i32,
-            gpu.at(&moments),
-            tensors.running_mean,
-            tensors.running_variance,
-            channels,
-            EPSILON,
-            kept,
-            self.domains
+            gpu, moments_of_domains[self.columns(), COLUMNS](
+                x, gpu.at(&slices), grid.0 as i32, gpu.at(&moments), tensors.running_mean,
+                tensors.running_variance, channels, EPSILON, kept, self.domains
+            )
         )?;
         Ok(moments)
     }
@@ -102,15 +92,10 @@ impl Extent {
         let moments = gpu.floats(2 * self.channels)?;
         let grid = (self.channels.div_ceil(256) as u32, 1, 1);
         launch!(
-            gpu,
-            "running_moments",
-            grid,
-            (256, 1, 1),
-            tensors.running_mean,
-            tensors.running_variance,
-            gpu.at(&moments),
-            self.channels as i32,
-            EPSILON
+            gpu, running_moments[grid, (256, 1, 1)](
+                tensors.running_mean, tensors.running_variance, gpu.at(&moments), self.channels as i32,
+                EPSILON
+            )
         )?;
         Ok(moments)
     }
@@ -124,19 +109,7 @@ impl Extent {
         y: Address,
     ) -> Result<()> {
         let channels = self.channels as i32;
-        launch!(
-            gpu,
-            "normalise",
-            self.grid(),
-            BLOCK,
-            x,
-            norm,
-            shortcut,
-            of_shortcut,
-            y,
-            channels,
-            self.domains
-        )
+        launch!(gpu, normalise[self.grid(), BLOCK](x, norm, shortcut, of_shortcut, y, channels, self.domains))
     }
 
     /// Back through `relu(norm(x) + shortcut)`, from the gradient of its output to those of x, of the shortcut, and of the
@@ -147,54 +120,22 @@ impl Extent {
         let ((x, norm), (z, of_z)) = (x, shortcut);
         let slices = gpu.floats(self.count() * grid.0 as usize * 3 * self.channels)?;
         launch!(
-            gpu,
-            "gradient_of_slices",
-            grid,
-            BLOCK,
-            gradient,
-            x,
-            norm,
-            output,
-            z,
-            of_z,
-            gpu.at(&slices),
-            channels,
-            self.domains
+            gpu, gradient_of_slices[grid, BLOCK](
+                gradient, x, norm, output, z, of_z, gpu.at(&slices), channels, self.domains
+            )
         )?;
         let sums = gpu.floats(self.count() * 3 * self.channels)?;
         launch!(
-            gpu,
-            "gradient_of_domains",
-            self.columns(),
-            COLUMNS,
-            gpu.at(&slices),
-            grid.0 as i32,
-            norm.moments,
-            of_tensors.scale,
-            of_tensors.shift,
-            of_z.moments,
-            of_tensors.shortcut_scale,
-            of_tensors.shortcut_shift,
-            gpu.at(&sums),
-            channels,
-            self.domains.count
+            gpu, gradient_of_domains[self.columns(), COLUMNS](
+                gpu.at(&slices), grid.0 as i32, norm.moments, of_tensors.scale, of_tensors.shift,
+                of_z.moments, of_tensors.shortcut_scale, of_tensors.shortcut_shift, gpu.at(&sums), channels,
+                self.domains.count
+            )
         )?;
         launch!(
-            gpu,
-            "gradient_through",
-            grid,
-            BLOCK,
-            gradient,
-            x,
-            norm,
-            output,
-            z,
-            of_z,
-            gpu.at(&sums),
-            of_x,
-            of_shortcut,
-            channels,
-            self.domains
+            gpu, gradient_through[grid, BLOCK](
+                gradient, x, norm, output, z, of_z, gpu.at(&sums), of_x, of_shortcut, channels, self.domains
+            )
         )
     }
 }

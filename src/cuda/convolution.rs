@@ -44,16 +44,9 @@ pub(super) fn of_input(
             product.of_input(gpu, kernel, of_output, gpu.map(&of_read), false)?;
             let (grid, [batch, height, width, channels]) = per_pixel(shape);
             launch!(
-                gpu,
-                "add_to_every_second",
-                grid,
-                BLOCK,
-                gpu.map(&of_read),
-                of_input,
-                batch,
-                height,
-                width,
-                channels
+                gpu, add_to_every_second[grid, BLOCK](
+                    gpu.map(&of_read), of_input, batch, height, width, channels
+                )
             )
         }
         None => match turned(gpu, shape, kernel, of_output)? {
@@ -93,7 +86,7 @@ fn turned(
     }
     let turned = gpu.elements(count)?;
     let sizes = [output_channels, size, input_channels].map(|size| size as i32);
-    launch!(gpu, "turn", blocks(count), BLOCK, kernel, gpu.map(&turned), sizes[0], sizes[1], sizes[2])?;
+    launch!(gpu, turn[blocks(count), BLOCK](kernel, gpu.map(&turned), sizes[0], sizes[1], sizes[2]))?;
     Ok(Some((other, turned)))
 }
 
@@ -115,7 +108,7 @@ pub(super) fn of_kernel(
             let count = shape.patch() * shape.output_channels;
             let rounded = gpu.elements(count)?;
             cudnn::pass(gpu, shape, Which::OfKernel, [input, gpu.map(&rounded), of_output], false)?;
-            launch!(gpu, "to_floats", blocks(count), BLOCK, gpu.map(&rounded), of_kernel, count)
+            launch!(gpu, to_floats[blocks(count), BLOCK](gpu.map(&rounded), of_kernel, count))
         }
         None => cudnn::pass(gpu, shape, Which::OfKernel, [input, of_kernel, of_output], false),
     }
@@ -152,6 +145,6 @@ fn per_pixel(shape: &ConvShape) -> ((u32, u32, u32), [i32; 4]) {
 fn every_second(gpu: &Gpu, shape: &ConvShape, input: Address) -> Result<Elements> {
     let read = gpu.elements(shape.positions() * shape.input_channels)?;
     let (grid, [batch, height, width, channels]) = per_pixel(shape);
-    launch!(gpu, "every_second", grid, BLOCK, input, gpu.map(&read), batch, height, width, channels)?;
+    launch!(gpu, every_second[grid, BLOCK](input, gpu.map(&read), batch, height, width, channels))?;
     Ok(read)
 }

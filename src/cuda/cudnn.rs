@@ -16,7 +16,6 @@ use candle_core::cuda_backend::{DeviceId, WrapErr};
 use candle_core::{Result, bail};
 
 use super::gpu::{Address, Elements, Gpu, launch};
-use super::profile;
 use crate::cpu::conv::shape::ConvShape;
 use crate::device::Precision;
 
@@ -60,7 +59,7 @@ pub(super) fn pass(
             Which::OfKernel => "convolution, kernel gradient",
         };
         prepared(gpu, shape, found.layout, |prepared| {
-            profile::timed(&gpu.stream, name, || prepared.run(gpu, &found, tensors, add))
+            gpu.timed(name, || prepared.run(gpu, &found, tensors, add))
         })
     };
     if found.layout == Layout::Nhwc {
@@ -103,7 +102,7 @@ fn transpose(
     add: bool,
 ) -> Result<()> {
     let grid = (columns.div_ceil(32) as u32, rows.div_ceil(32) as u32, count as u32);
-    launch!(gpu, "transpose", grid, (32, 8, 1), from, to, rows as i32, columns as i32, i32::from(add))
+    launch!(gpu, transpose[grid, (32, 8, 1)](from, to, rows as i32, columns as i32, i32::from(add)))
 }
 
 /// How long the fastest algorithm took, once it was looked for.
@@ -245,9 +244,12 @@ impl Prepared {
             };
             let ConvShape { batch, height, width, input_channels, output_channels, .. } = *shape;
             // cuDNN names sizes in the order NCHW, whatever the order in memory.
-            let input = [batch, input_channels, height, width].map(|size| size as c_int);
-            let kernel = [output_channels, input_channels, shape.kernel_height, shape.kernel_width];
-            let output = [batch, output_channels, shape.output_height, shape.output_width];
+            let [input, kernel, output] = [
+                [batch, input_channels, height, width],
+                [output_channels, input_channels, shape.kernel_height, shape.kernel_width],
+                [batch, output_channels, shape.output_height, shape.output_width],
+            ]
+            .map(|sizes| sizes.map(|size| size as c_int));
             let (padding, stride) = (shape.padding as c_int, shape.stride as c_int);
             // SAFETY: the descriptors were created above.
             unsafe {
@@ -269,18 +271,8 @@ impl Prepared {
                 };
                 result::set_convolution_math_type(this.convolution, math)?;
                 result::set_tensor4d_descriptor(this.input, format, elements, input)?;
-                result::set_filter4d_descriptor(
-                    this.kernel,
-                    elements,
-                    format,
-                    kernel.map(|size| size as c_int),
-                )?;
-                result::set_tensor4d_descriptor(
-                    this.output,
-                    format,
-                    elements,
-                    output.map(|size| size as c_int),
-                )?;
+                result::set_filter4d_descriptor(this.kernel, elements, format, kernel)?;
+                result::set_tensor4d_descriptor(this.output, format, elements, output)?;
             }
             Ok(this)
         };
@@ -294,60 +286,42 @@ impl Prepared {
         let (one, beta) = (1f32, if add { 1f32 } else { 0.0 });
         let (alpha, beta) = ((&raw const one).cast::<c_void>(), (&raw const beta).cast::<c_void>());
         let [input, kernel, output] = tensors.map(|address| address as *mut c_void);
-        let handle = self.handle.0;
+        macro_rules! run {
+            ($run:ident, $algorithm:ident: $one:ident, $other:ident -> $written:ident) => {
+                result::$run(
+                    self.handle.0,
+                    alpha,
+                    self.$one,
+                    $one,
+                    self.$other,
+                    $other,
+                    self.convolution,
+                    $algorithm,
+                    workspace,
+                    bytes,
+                    beta,
+                    self.$written,
+                    $written,
+                )
+            };
+        }
         // SAFETY: the descriptors are those of the three tensors, and the algorithm was found for them.
-        let done = unsafe {
+        unsafe {
             result::set_convolution_math_type(self.convolution, found.math)
                 .map_err(candle_core::Error::wrap)?;
             match found.algorithm {
-                Algorithm::Forward(algorithm) => result::convolution_forward(
-                    handle,
-                    alpha,
-                    self.input,
-                    input,
-                    self.kernel,
-                    kernel,
-                    self.convolution,
-                    algorithm,
-                    workspace,
-                    bytes,
-                    beta,
-                    self.output,
-                    output,
-                ),
-                Algorithm::OfInput(algorithm) => result::convolution_backward_data(
-                    handle,
-                    alpha,
-                    self.kernel,
-                    kernel,
-                    self.output,
-                    output,
-                    self.convolution,
-                    algorithm,
-                    workspace,
-                    bytes,
-                    beta,
-                    self.input,
-                    input,
-                ),
-                Algorithm::OfKernel(algorithm) => result::convolution_backward_filter(
-                    handle,
-                    alpha,
-                    self.input,
-                    input,
-                    self.output,
-                    output,
-                    self.convolution,
-                    algorithm,
-                    workspace,
-                    bytes,
-                    beta,
-                    self.kernel,
-                    kernel,
-                ),
+                Algorithm::Forward(algorithm) => {
+                    run!(convolution_forward, algorithm: input, kernel -> output)
+                }
+                Algorithm::OfInput(algorithm) => {
+                    run!(convolution_backward_data, algorithm: kernel, output -> input)
+                }
+                Algorithm::OfKernel(algorithm) => {
+                    run!(convolution_backward_filter, algorithm: input, output -> kernel)
+                }
             }
-        };
-        done.map_err(candle_core::Error::wrap)
+        }
+        .map_err(candle_core::Error::wrap)
     }
 
     /// The fastest algorithm, tried on the tensors themselves: what the pass will write anyhow is overwritten meanwhile.
@@ -360,66 +334,56 @@ impl Prepared {
         let mut count: c_int = 0;
         // SAFETY: the descriptors are those of the three tensors, and the answers have room for as many as are asked for.
         macro_rules! tried {
-            ($answer:ty, $algorithm:path, $find:ident, $($argument:expr),+) => {{
-                let mut answers: [$answer; MOST] = unsafe { std::mem::zeroed() };
+            ($find:ident, $answer:ident, $which:ident: $one:ident, $other:ident -> $written:ident) => {{
+                let mut answers: [sys::$answer; MOST] = unsafe { std::mem::zeroed() };
                 unsafe {
                     sys::$find(
-                        self.handle.0, $($argument),+, MOST as c_int, &raw mut count, answers.as_mut_ptr(), workspace,
+                        self.handle.0,
+                        self.$one,
+                        $one,
+                        self.$other,
+                        $other,
+                        self.convolution,
+                        self.$written,
+                        $written,
+                        MOST as c_int,
+                        &raw mut count,
+                        answers.as_mut_ptr(),
+                        workspace,
                         MOST_WORKSPACE,
                     )
-                    .result()
-                    .map_err(candle_core::Error::wrap)?;
                 }
-                let answers = answers.into_iter().take(count as usize);
-                answers
-                    .filter(|answer| answer.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS)
-                    .map(|answer| Found {
- layout: self.layout,
-                            algorithm: $algorithm(answer.algo),
-                            math: answer.mathType,
-                            workspace: answer.memory,
-                            milliseconds: answer.time,
-                        })
-.min_by(|one, other| one.milliseconds.total_cmp(&other.milliseconds))
+                .result()
+                .map_err(candle_core::Error::wrap)?;
+                let works = answers
+                    .into_iter()
+                    .take(count as usize)
+                    .filter(|answer| answer.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS);
+                let found = works.map(|answer| Found {
+                    layout: self.layout,
+                    algorithm: Algorithm::$which(answer.algo),
+                    math: answer.mathType,
+                    workspace: answer.memory,
+                    milliseconds: answer.time,
+                });
+                found.min_by(|one, other| one.milliseconds.total_cmp(&other.milliseconds))
             }};
         }
-        let convolution = self.convolution;
         let found = match which {
             Which::Forward => tried!(
-                sys::cudnnConvolutionFwdAlgoPerf_t,
-                Algorithm::Forward,
                 cudnnFindConvolutionForwardAlgorithmEx,
-                self.input,
-                input,
-                self.kernel,
-                kernel,
-                convolution,
-                self.output,
-                output
+                cudnnConvolutionFwdAlgoPerf_t,
+                Forward: input, kernel -> output
             ),
             Which::OfInput => tried!(
-                sys::cudnnConvolutionBwdDataAlgoPerf_t,
-                Algorithm::OfInput,
                 cudnnFindConvolutionBackwardDataAlgorithmEx,
-                self.kernel,
-                kernel,
-                self.output,
-                output,
-                convolution,
-                self.input,
-                input
+                cudnnConvolutionBwdDataAlgoPerf_t,
+                OfInput: kernel, output -> input
             ),
             Which::OfKernel => tried!(
-                sys::cudnnConvolutionBwdFilterAlgoPerf_t,
-                Algorithm::OfKernel,
                 cudnnFindConvolutionBackwardFilterAlgorithmEx,
-                self.input,
-                input,
-                self.output,
-                output,
-                convolution,
-                self.kernel,
-                kernel
+                cudnnConvolutionBwdFilterAlgoPerf_t,
+                OfKernel: input, output -> kernel
             ),
         };
         match found {

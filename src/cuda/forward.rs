@@ -96,14 +96,9 @@ impl Pass<'_> {
         let grid = (channels.div_ceil(64) as u32, batch as u32, 1);
         let sizes = [height * width, channels].map(|size| size as i32);
         launch!(
-            self.gpu,
-            "average",
-            grid,
-            (16, 16, 1),
-            self.gpu.map(&map),
-            self.gpu.at(&feature),
-            sizes[0],
-            sizes[1]
+            self.gpu, average[grid, (16, 16, 1)](
+                self.gpu.map(&map), self.gpu.at(&feature), sizes[0], sizes[1]
+            )
         )?;
         tape.maps.push(map);
         Ok((feature, keep.then_some(tape)))
@@ -190,19 +185,11 @@ impl Pass<'_> {
         let which = keep.then(|| unsafe { self.gpu.device.alloc::<u8>(count) }).transpose()?;
         let [batch, height, width, channels] = dims.map(|size| size as i32);
         launch!(
-            self.gpu,
-            "pool",
-            blocks(count / 4),
-            BLOCK,
-            self.output(stem),
-            self.norm(&self.plan.stem, stem),
-            self.gpu.map(&output),
-            which.as_ref().map_or(0, |which| self.gpu.at(which)),
-            batch,
-            height,
-            width,
-            channels,
-            self.extent(&dims)?.domains
+            self.gpu, pool[blocks(count / 4), BLOCK](
+                self.output(stem), self.norm(&self.plan.stem, stem), self.gpu.map(&output),
+                which.as_ref().map_or(0, |which| self.gpu.at(which)), batch, height, width, channels,
+                self.extent(&dims)?.domains
+            )
         )?;
         Ok((output, output_dims, which))
     }

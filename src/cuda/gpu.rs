@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use candle_core::Result;
-use candle_core::cuda_backend::cudarc::driver::sys::CUdeviceptr;
+use candle_core::cuda_backend::cudarc::driver::sys::{CUdeviceptr, CUevent_flags::CU_EVENT_DEFAULT};
 use candle_core::cuda_backend::cudarc::driver::{
     CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDevice, DeviceId, WrapErr};
 
-use crate::device::Precision;
+use crate::device::{Precision, profile};
 use crate::lock::lock;
 
 /// Where something lies in the GPU's memory.
@@ -92,6 +92,19 @@ impl Gpu {
         if self.precision == Precision::Bf16 { 2 } else { 4 }
     }
 
+    /// Runs `work`, which launches, and adds the time that the GPU takes for it to `name` if the profile is on: an event
+    /// before it and one behind it, read at the end.
+    pub(super) fn timed<R>(&self, name: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        if !profile::is_on() {
+            return work();
+        }
+        let start = self.stream.record_event(Some(CU_EVENT_DEFAULT)).w()?;
+        let result = work()?;
+        let end = self.stream.record_event(Some(CU_EVENT_DEFAULT)).w()?;
+        profile::add(name, move || Ok(f64::from(start.elapsed_ms(&end).w()?) * 1e-3));
+        Ok(result)
+    }
+
     pub(super) fn at<T>(&self, memory: &CudaSlice<T>) -> Address {
         memory.device_ptr(&self.stream).0
     }
@@ -101,12 +114,12 @@ impl Gpu {
     }
 }
 
-/// Launches a kernel by its name: `launch!(gpu, "name", grid, block, argument, …)`.
+/// Launches a kernel: `launch!(gpu, kernel[grid, block](argument, …))` is CUDA's `kernel<<<grid, block>>>(argument, …)`.
 macro_rules! launch {
-    ($gpu:expr, $name:literal, $grid:expr, $block:expr, $($argument:expr),+ $(,)?) => {{
+    ($gpu:expr, $kernel:ident[$grid:expr, $block:expr]($($argument:expr),+)) => {{
         use candle_core::cuda_backend::WrapErr;
         use candle_core::cuda_backend::cudarc::driver::{LaunchConfig, PushKernelArg};
-        let function = $gpu.function($name)?;
+        let function = $gpu.function(stringify!($kernel))?;
         let mut arguments = $gpu.stream.launch_builder(&function);
         $(
             let argument = $argument;
@@ -115,7 +128,7 @@ macro_rules! launch {
         let config = LaunchConfig { grid_dim: $grid, block_dim: $block, shared_mem_bytes: 0 };
         // SAFETY: number, order and types of the arguments are those of the kernel's head in kernels.cu, and every
         // address lies in memory of the size that it expects.
-        $crate::cuda::profile::timed(&$gpu.stream, $name, || unsafe { arguments.launch(config) }.w()).map(|_| ())
+        $gpu.timed(stringify!($kernel), || unsafe { arguments.launch(config) }.w()).map(|_| ())
     }};
 }
 pub(super) use launch;

@@ -13,5 +13,4 @@ mod gpu;
 pub(crate) mod layer;
 pub(crate) mod op;
 mod product;
-pub(crate) mod profile;
 pub(crate) mod sgd;

@@ -5,20 +5,17 @@ use std::sync::Mutex;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 use candle_core::op::BackpropOp;
-use candle_core::{
-    CpuStorage, CudaStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, Var, bail,
-};
+use candle_core::{CudaStorage, DType, Result, Shape, Storage, Tensor, Var, bail};
 
 use super::backward::Gradients;
 use super::batch_norm::Tensors;
 use super::convolution::{BLOCK, blocks};
-use super::forward::{Pass, Statistics, Tape, UnitTensors};
+use super::forward::{Pass, Statistics, UnitTensors};
 use super::gpu::{Address, Elements, Gpu, Kept, MOST_DOMAINS, launch};
 use crate::cpu::batch_norm::MOMENTUM;
 use crate::cpu::resnet::plan::Plan;
 use crate::device::Precision;
-use crate::device::left_gradients::{LeftGradients, second_backward};
-use crate::lock::lock;
+use crate::device::outside_graph::{once, with_gradient};
 
 /// The tensors of a unit, all f32 on the GPU.
 pub(crate) struct UnitVars {
@@ -49,17 +46,27 @@ impl Network {
         let images = images.contiguous()?;
         let gpu = self.gpu(&images)?;
         let mut prepared = self.prepare(&gpu, address(&gpu, &images)?, images.elem_count())?;
-        let pass = self.pass(&gpu, &prepared, Statistics::OfTheBatch(kept));
+        let statistics = Statistics::OfTheBatch(kept);
+        let pass = self.pass(&gpu, &prepared, statistics);
         let (feature, tape) = pass.forward(prepared.images, images.dims(), true)?;
         if gpu.precision != Precision::Bf16 {
             prepared.images = 0; // f32 pictures are at hand on the way back
         }
         // The GPU is busy from here on: candle's graph is built meanwhile.
-        let gradients = LeftGradients::default();
-        let token = gradients.token(self.units.iter().flat_map(|unit| &unit.trained), &images)?;
-        let tape = tape.map(|tape| (tape, prepared));
-        let (feature, tape) = (Mutex::new(Some(feature)), Mutex::new(tape));
-        images.apply_op2(&token, BackboneOp { network: self, kept, feature, tape, gradients })
+        let feature = tensor(&gpu, feature, (images.dim(0)?, self.channels));
+        let tape = Mutex::new(tape.map(|tape| (tape, prepared)));
+        let parameters: Vec<Var> = self.units.iter().flat_map(|unit| unit.trained.clone()).collect();
+        let inputs: Vec<&Tensor> = parameters.iter().map(Var::as_tensor).collect();
+        with_gradient("backbone-on-gpu", &inputs, feature, move |_, gradient| {
+            let (tape, prepared) = once(&tape)?;
+            let images = if prepared.images == 0 { address(&gpu, &images)? } else { prepared.images };
+            let pass = self.pass(&gpu, &prepared, statistics);
+            let gradients = pass.backward(tape, images, address(&gpu, gradient)?)?;
+            let of_unit = |Gradients { kernel, scale, shift }| [kernel, scale, shift];
+            let trained = self.units.iter().flat_map(|unit| &unit.trained);
+            let gradients = gradients.into_iter().flat_map(of_unit).zip(trained);
+            Ok(gradients.map(|(memory, parameter)| tensor(&gpu, memory, parameter.shape())).collect())
+        })
     }
 
     /// The features by the running statistics, without a graph.
@@ -69,7 +76,7 @@ impl Network {
         let prepared = self.prepare(&gpu, address(&gpu, &images)?, images.elem_count())?;
         let pass = self.pass(&gpu, &prepared, Statistics::Running);
         let (feature, _) = pass.forward(prepared.images, images.dims(), false)?;
-        Ok(tensor(&gpu, feature, Shape::from((images.dim(0)?, self.channels))))
+        Ok(tensor(&gpu, feature, (images.dim(0)?, self.channels)))
     }
 
     fn gpu(&self, images: &Tensor) -> Result<Gpu> {
@@ -89,7 +96,7 @@ impl Network {
             }
             let copy = gpu.elements(count)?;
             let at = gpu.map(&copy);
-            launch!(gpu, "to_elements", blocks(count), BLOCK, address, at, count)?;
+            launch!(gpu, to_elements[blocks(count), BLOCK](address, at, count))?;
             rounded.push(copy);
             Ok(at)
         };
@@ -141,61 +148,4 @@ pub(super) fn address(gpu: &Gpu, tensor: &Tensor) -> Result<Address> {
 pub(super) fn tensor(gpu: &Gpu, memory: CudaSlice<f32>, shape: impl Into<Shape>) -> Tensor {
     let storage = CudaStorage::wrap_cuda_slice(memory, gpu.device.clone());
     Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)
-}
-
-struct BackboneOp {
-    network: Network,
-    kept: Kept,
-    /// What the pass found before the operation enters the graph.
-    feature: Mutex<Option<CudaSlice<f32>>>,
-    tape: Mutex<Option<(Tape, Prepared)>>,
-    gradients: LeftGradients,
-}
-
-impl CustomOp2 for BackboneOp {
-    fn name(&self) -> &'static str {
-        "backbone-on-gpu"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        bail!("{}: expected tensors on a GPU, found them on the CPU", self.name())
-    }
-
-    fn cuda_fwd(
-        &self,
-        images: &CudaStorage,
-        layout: &Layout,
-        _token: &CudaStorage,
-        _: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        let Some(feature) = lock(&self.feature).take() else {
-            bail!("{}: expected one forward pass, found a second one", self.name());
-        };
-        let shape = Shape::from((layout.dims()[0], self.network.channels));
-        Ok((CudaStorage::wrap_cuda_slice(feature, images.device.clone()), shape))
-    }
-
-    fn bwd(
-        &self,
-        images: &Tensor,
-        token: &Tensor,
-        _feature: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let Some((tape, prepared)) = lock(&self.tape).take() else {
-            return second_backward();
-        };
-        let gpu = self.network.gpu(images)?;
-        let images = if prepared.images == 0 { address(&gpu, images)? } else { prepared.images };
-        let gradient = gradient.contiguous()?;
-        let pass = self.network.pass(&gpu, &prepared, Statistics::OfTheBatch(self.kept));
-        let gradients = pass.backward(tape, images, address(&gpu, &gradient)?)?;
-        let units = gradients.into_iter().zip(&self.network.units);
-        self.gradients.leave(units.flat_map(|(Gradients { kernel, scale, shift }, unit)| {
-            let [of_kernel, of_scale, of_shift] = &unit.trained;
-            [(kernel, of_kernel), (scale, of_scale), (shift, of_shift)]
-                .map(|(memory, parameter)| tensor(&gpu, memory, parameter.shape()))
-        }));
-        Ok((None, Some(token.zeros_like()?)))
-    }
 }

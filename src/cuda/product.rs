@@ -15,7 +15,6 @@ use candle_core::cuda_backend::cudarc::cublas::sys::{
 };
 
 use super::gpu::{Address, Gpu};
-use super::profile;
 use crate::device::Precision;
 
 /// The sizes of one product.
@@ -30,41 +29,27 @@ impl Product {
     /// `y = x · kernelᵀ`.
     pub fn forward(self, gpu: &Gpu, x: Address, kernel: Address, y: Address) -> Result<()> {
         let Self { pixels, input, output } = self;
-        let (kernel, x) = ((kernel, Operation::CUBLAS_OP_T, input), (x, Operation::CUBLAS_OP_N, input));
+        let (kernel, x) = ((kernel, TRANSPOSED, input), (x, PLAIN, input));
         multiply(gpu, "product, forward", [output, pixels, input], kernel, x, (y, output, false), false)
     }
 
     /// The gradient of `x`, added to what is there or in its place: `of_y · kernel`.
     pub fn of_input(self, gpu: &Gpu, kernel: Address, of_y: Address, of_x: Address, add: bool) -> Result<()> {
         let Self { pixels, input, output } = self;
-        let (kernel, of_y) =
-            ((kernel, Operation::CUBLAS_OP_N, input), (of_y, Operation::CUBLAS_OP_N, output));
-        multiply(
-            gpu,
-            "product, input gradient",
-            [input, pixels, output],
-            kernel,
-            of_y,
-            (of_x, input, false),
-            add,
-        )
+        let (kernel, of_y, of_x) = ((kernel, PLAIN, input), (of_y, PLAIN, output), (of_x, input, false));
+        multiply(gpu, "product, input gradient", [input, pixels, output], kernel, of_y, of_x, add)
     }
 
     /// The gradient of the kernel, f32: `of_yᵀ · x`.
     pub fn of_kernel(self, gpu: &Gpu, x: Address, of_y: Address, of_kernel: Address) -> Result<()> {
         let Self { pixels, input, output } = self;
-        let (x, of_y) = ((x, Operation::CUBLAS_OP_N, input), (of_y, Operation::CUBLAS_OP_T, output));
-        multiply(
-            gpu,
-            "product, kernel gradient",
-            [input, output, pixels],
-            x,
-            of_y,
-            (of_kernel, input, true),
-            false,
-        )
+        let (x, of_y, of_kernel) = ((x, PLAIN, input), (of_y, TRANSPOSED, output), (of_kernel, input, true));
+        multiply(gpu, "product, kernel gradient", [input, output, pixels], x, of_y, of_kernel, false)
     }
 }
+
+const PLAIN: Operation = Operation::CUBLAS_OP_N;
+const TRANSPOSED: Operation = Operation::CUBLAS_OP_T;
 
 /// `c = a · b (+ c)` in cuBLAS's order; each factor with its operation and the length of its columns.
 #[allow(clippy::too_many_arguments)]
@@ -86,7 +71,7 @@ fn multiply(
     let (one, beta) = (1f32, if add { 1f32 } else { 0.0 });
     let blas = gpu.device.cublas_handle();
     // SAFETY: the sizes are those of the matrices that the addresses lead to.
-    profile::timed(&gpu.stream, name, || unsafe {
+    gpu.timed(name, || unsafe {
         gemm_ex(
             *blas.handle(),
             a_operation,

@@ -61,7 +61,7 @@ pub(crate) fn step(slots: &[Slot], momentum: f64, weight_decay: f64, nesterov: b
         }
         let grid = (64, part.len() as u32, 1);
         let numbers = (momentum as f32, weight_decay as f32, i32::from(nesterov));
-        launch!(gpu, "sgd", grid, (256, 1, 1), table, numbers.0, numbers.1, numbers.2)?;
+        launch!(gpu, sgd[grid, (256, 1, 1)](table, numbers.0, numbers.1, numbers.2))?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Where a run computes: on the CPU, or on an NVIDIA GPU.
 
-pub(crate) mod left_gradients;
 pub mod memory;
+pub(crate) mod outside_graph;
+pub mod profile;
 pub mod upload;
 
 use std::collections::BTreeMap;

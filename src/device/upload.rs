@@ -6,9 +6,6 @@ use candle_core::{Device, Result, Shape, Tensor};
 ///
 /// A GPU has a second stream for it: in the stream that computes, the copy would wait for the step that is running, and
 /// the next step for the copy.
-///
-/// # Errors
-/// If the device has no room for them.
 pub fn upload(numbers: Vec<f32>, shape: impl Into<Shape>, device: &Device) -> Result<Tensor> {
     let shape = shape.into();
     #[cfg(feature = "cuda")]

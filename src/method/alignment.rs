@@ -60,9 +60,6 @@ impl Alignment {
     /// `seen` is what the discriminator sees of source and target, `[batch, inputs]`; `probabilities` is what entropy
     /// conditioning judges, `[batch, classes]`. A discriminator of two outputs gets the loss for several sources, in
     /// which, without entropy conditioning, each image weighs one over the number of all images.
-    ///
-    /// # Errors
-    /// If the inputs do not fit the discriminator.
     pub fn loss(
         &self,
         model: &Model,

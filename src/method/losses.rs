@@ -56,9 +56,6 @@ pub fn equal_weights(of: &Tensor) -> Result<Tensor> {
 /// `L = ½ Σ w·(-log(d + 1e-8))` over the source plus the same of `1 - d` over the target.
 ///
 /// `source` and `target` are what D sees, `[batch, inputs]`; the weights are `[batch]`, each domain's of sum 1.
-///
-/// # Errors
-/// If the inputs do not fit the discriminator.
 pub fn adversarial(
     discriminator: &Discriminator,
     [source, target]: [&Tensor; 2],

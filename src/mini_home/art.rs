@@ -2,12 +2,11 @@
 
 use rand::Rng;
 
-use super::colour::{chance, from_hsv, uniform};
+use super::colour::{chance, from_hsv, pick, uniform};
 use super::glyphs::ARTWORK;
 use super::noise::{brush_strokes, displacement, fractal_noise};
 use super::placement::{Freedom, Placement};
-use super::raster::{CANVAS, Canvas};
-use super::scene::{Scene, pick};
+use super::raster::{CANVAS, Canvas, Scene};
 use crate::random::Generator;
 
 const FREEDOM: Freedom = Freedom { scale: (0.65, 0.92), rotation: 18.0, shift: 0.05, shear: 0.05 };

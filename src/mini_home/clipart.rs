@@ -2,11 +2,10 @@
 
 use rand::Rng;
 
-use super::colour::{chance, from_hsv, uniform};
+use super::colour::{chance, from_hsv, pick, uniform};
 use super::glyphs::ARTWORK;
 use super::placement::{Freedom, Placement};
-use super::raster::{CANVAS, Canvas, Plane};
-use super::scene::{Scene, pick};
+use super::raster::{CANVAS, Canvas, Plane, Scene};
 use crate::random::Generator;
 
 const FREEDOM: Freedom = Freedom { scale: (0.70, 0.95), rotation: 12.0, shift: 0.05, shear: 0.05 };
@@ -59,11 +58,8 @@ mod tests {
 
     #[test]
     fn dilation_grows_a_disc_by_the_radius() {
-        let disc = Plane::from_fn(80, |x, y| {
-            let inside = (x as f32 - 40.0).hypot(y as f32 - 40.0) < 20.0;
-            [f32::from(u8::from(inside))]
-        });
-        let area: f32 = dilated(&disc, 1.5).pixels.iter().map(|p| p[0]).sum();
+        let disc = Plane::of(80, |x, y| (x as f32 - 40.0).hypot(y as f32 - 40.0) < 20.0);
+        let area = dilated(&disc, 1.5).sum();
         let expected = std::f32::consts::PI * 21.5_f32.powi(2);
         assert!((area / expected - 1.0).abs() < 0.03, "{area} {expected}");
     }

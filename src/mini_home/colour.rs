@@ -1,4 +1,4 @@
-//! Colours: from hue to RGB, and turning the hue or the saturation of what is drawn.
+//! Random draws and colours: from hue to RGB, and turning the hue or the saturation of what is drawn.
 
 use rand::Rng;
 
@@ -13,6 +13,11 @@ pub(super) fn uniform(random: &mut Generator, low: f32, high: f32) -> f32 {
 /// Whether something of that probability happens.
 pub(super) fn chance(random: &mut Generator, probability: f32) -> bool {
     random.random::<f32>() < probability
+}
+
+/// One of several, each equally likely.
+pub(super) fn pick<'a, T>(random: &mut Generator, several: &'a [T]) -> &'a T {
+    &several[random.random_range(0..several.len())]
 }
 
 /// RGB in 0..1 of a hue (in turns, any real number), a saturation and a value in 0..1.
@@ -75,12 +80,6 @@ impl Canvas {
 mod tests {
     use super::*;
 
-    fn close(a: [f32; 4], b: [f32; 4]) {
-        for (a, b) in a.iter().zip(b) {
-            assert!((a - b).abs() < 1e-4, "{a} {b}");
-        }
-    }
-
     #[test]
     fn hsv_has_its_corners() {
         assert_eq!(from_hsv(0.0, 1.0, 1.0), [1.0, 0.0, 0.0]);
@@ -89,21 +88,23 @@ mod tests {
     }
 
     #[test]
-    fn turning_the_hue_round_comes_back_and_leaves_grey_alone() {
-        let mut canvas = Canvas::filled(1, [0.3, 0.2, 0.1, 0.5]);
-        canvas.turn_hue(360.0);
-        close(canvas.at(0, 0), [0.3, 0.2, 0.1, 0.5]);
-        canvas.pixels[0] = [0.4, 0.4, 0.4, 1.0];
-        canvas.turn_hue(77.0);
-        close(canvas.at(0, 0), [0.4, 0.4, 0.4, 1.0]);
-    }
-
-    #[test]
-    fn no_saturation_is_grey_and_posterised_colours_are_steps() {
-        let mut canvas = Canvas::opaque(1, [1.0, 0.0, 0.0]);
-        canvas.saturate(0.0);
-        close(canvas.at(0, 0), [0.299, 0.299, 0.299, 1.0]);
-        canvas.posterise(4);
-        close(canvas.at(0, 0), [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 1.0]);
+    fn a_turned_hue_comes_back_no_saturation_is_grey_and_posterised_colours_are_steps() {
+        type Change = fn(&mut Canvas);
+        let cases: [([f32; 4], Change, [f32; 4]); 4] = [
+            ([0.3, 0.2, 0.1, 0.5], |canvas| canvas.turn_hue(360.0), [0.3, 0.2, 0.1, 0.5]),
+            ([0.4, 0.4, 0.4, 1.0], |canvas| canvas.turn_hue(77.0), [0.4, 0.4, 0.4, 1.0]),
+            ([1.0, 0.0, 0.0, 1.0], |canvas| canvas.saturate(0.0), [0.299, 0.299, 0.299, 1.0]),
+            (
+                [0.299, 0.299, 0.299, 1.0],
+                |canvas| canvas.posterise(4),
+                [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 1.0],
+            ),
+        ];
+        for (colour, change, expected) in cases {
+            let mut canvas = Canvas::filled(1, colour);
+            change(&mut canvas);
+            let found = canvas.at(0, 0);
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{found:?} {expected:?}");
+        }
     }
 }

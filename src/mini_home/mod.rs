@@ -45,9 +45,7 @@ pub mod pretraining;
 mod product;
 mod raster;
 mod real_world;
-mod scene;
 mod shading;
-mod shapes;
 mod style;
 
 use std::sync::Arc;

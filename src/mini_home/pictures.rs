@@ -6,7 +6,6 @@ use image::{GrayImage, RgbImage};
 
 use super::classes::CLASSES;
 use super::cue::tied_hue;
-use super::scene::Picture;
 use super::style::Style;
 use crate::data::dataset::Pictures;
 use crate::error::{Result, complain};
@@ -70,6 +69,12 @@ pub struct MiniHome {
     drawn: Vec<OnceLock<Picture>>,
 }
 
+/// A picture and the mask of its object (255 = object), both 40 x 40.
+struct Picture {
+    picture: RgbImage,
+    mask: GrayImage,
+}
+
 impl MiniHome {
     /// The pictures of one domain; nothing is drawn yet.
     ///
@@ -105,7 +110,8 @@ impl MiniHome {
             };
             // The cue has its own generator, so that all else in a picture stays the same whatever rho is.
             let hue = tied_hue(self.style, class, self.options.rho, &mut random("cue"));
-            self.style.draw(class, hue, &mut random("picture")).developed()
+            let scene = self.style.draw(class, hue, &mut random("picture"));
+            Picture { picture: scene.canvas.halved().to_rgb(), mask: scene.object.halved().to_gray() }
         })
     }
 

@@ -1,10 +1,9 @@
 //! Product: a shaded object in front of a light grey studio wall.
 
-use super::colour::{chance, from_hsv, uniform};
+use super::colour::{chance, from_hsv, pick, uniform};
 use super::glyphs::ARTWORK;
 use super::placement::{Freedom, Placement};
-use super::raster::{CANVAS, Canvas};
-use super::scene::{Scene, pick};
+use super::raster::{CANVAS, Canvas, Scene};
 use super::shading::Light;
 use crate::random::Generator;
 

@@ -25,6 +25,14 @@ pub(super) type Colours = Raster<3>;
 /// One number a pixel: a mask, a height.
 pub(super) type Plane = Raster<1>;
 
+/// What a renderer hands over.
+pub(super) struct Scene {
+    /// Opaque everywhere.
+    pub canvas: Canvas,
+    /// Opacity of the visible part of the object.
+    pub object: Plane,
+}
+
 impl<const CHANNELS: usize> Raster<CHANNELS> {
     pub fn filled(side: usize, pixel: [f32; CHANNELS]) -> Self {
         let pixels = vec![pixel; side * side];
@@ -40,6 +48,12 @@ impl<const CHANNELS: usize> Raster<CHANNELS> {
             }
         }
         Self { side, pixels }
+    }
+
+    /// The sum of the first channel.
+    #[cfg(test)]
+    pub fn sum(&self) -> f32 {
+        self.pixels.iter().map(|pixel| pixel[0]).sum()
     }
 
     pub fn at(&self, x: usize, y: usize) -> [f32; CHANNELS] {
@@ -191,6 +205,12 @@ impl Canvas {
 }
 
 impl Plane {
+    /// 1 where `inside(x, y)`, else 0.
+    #[cfg(test)]
+    pub fn of(side: usize, inside: impl Fn(usize, usize) -> bool) -> Self {
+        Self::from_fn(side, |x, y| [f32::from(u8::from(inside(x, y)))])
+    }
+
     pub fn to_gray(&self) -> GrayImage {
         let side = self.side as u32;
         GrayImage::from_fn(side, side, |x, y| image::Luma(self.at(x as usize, y as usize).map(to_byte)))
@@ -223,23 +243,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sampling_between_pixels_is_bilinear_and_zero_outside() {
+    fn sampling_is_bilinear_and_zero_outside_and_halving_takes_the_mean() {
         let plane = Plane { side: 2, pixels: vec![[0.0], [1.0], [2.0], [3.0]] };
-        assert_eq!(plane.sample(1.5, 0.5), [1.0]);
-        assert_eq!(plane.sample(1.0, 1.0), [1.5]);
-        assert_eq!(plane.sample(2.0, 1.5), [1.5]);
-        assert_eq!(plane.sample(-3.0, 1.0), [0.0]);
+        for ([x, y], expected) in
+            [([1.5, 0.5], 1.0), ([1.0, 1.0], 1.5), ([2.0, 1.5], 1.5), ([-3.0, 1.0], 0.0)]
+        {
+            assert_eq!(plane.sample(x, y), [expected], "{x} {y}");
+        }
+        assert_eq!(plane.halved().pixels, [[1.5]]);
     }
 
     #[test]
     fn blur_keeps_the_total_and_has_the_right_width() {
-        let mut point = Plane::filled(41, [0.0]);
-        point.pixels[20 * 41 + 20] = [1.0];
-        let blurred = point.blurred(3.0);
-        let total: f32 = blurred.pixels.iter().map(|pixel| pixel[0]).sum();
-        let variance: f32 =
-            (0..41 * 41).map(|i| blurred.pixels[i][0] * ((i % 41) as f32 - 20.0).powi(2)).sum();
-        assert!((total - 1.0).abs() < 1e-4, "{total}");
+        let blurred = Plane::of(41, |x, y| x == 20 && y == 20).blurred(3.0);
+        let variance = Plane::from_fn(41, |x, y| [blurred.at(x, y)[0] * (x as f32 - 20.0).powi(2)]).sum();
+        assert!((blurred.sum() - 1.0).abs() < 1e-4, "{}", blurred.sum());
         assert!((variance.sqrt() - 3.0).abs() < 0.06, "{variance}");
     }
 
@@ -249,11 +267,5 @@ mod tests {
         canvas.lay(&Canvas::filled(1, [0.5, 0.0, 0.0, 0.5]));
         assert_eq!(canvas.at(0, 0), [0.5, 0.0, 0.5, 1.0]);
         assert_eq!(canvas.to_rgb().get_pixel(0, 0).0, [128, 0, 128]);
-    }
-
-    #[test]
-    fn halving_takes_the_mean() {
-        let plane = Plane::from_fn(2, |x, y| [(x + 2 * y) as f32]);
-        assert_eq!(plane.halved().pixels, [[1.5]]);
     }
 }

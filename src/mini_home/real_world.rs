@@ -2,14 +2,12 @@
 
 use rand::Rng;
 
-use super::colour::{chance, from_hsv, uniform};
+use super::colour::{chance, from_hsv, pick, uniform};
 use super::glyphs::ARTWORK;
 use super::noise::{fractal_noise, streaks};
 use super::placement::{Freedom, Placement};
-use super::raster::{CANVAS, Canvas, Plane, mixed};
-use super::scene::{Scene, pick};
+use super::raster::{CANVAS, Canvas, Plane, Scene, mixed};
 use super::shading::Light;
-use super::shapes::Shape;
 use crate::random::Generator;
 
 const SIDE: f32 = CANVAS as f32;
@@ -125,6 +123,38 @@ fn any_colour(random: &mut Generator) -> [f32; 3] {
     from_hsv(random.random(), uniform(random, 0.2, 0.8), uniform(random, 0.25, 0.85))
 }
 
+/// A turned rectangle or the ellipse inside it, in canvas pixels.
+struct Shape {
+    /// Middle.
+    centre: [f32; 2],
+    /// Half its length and half its width.
+    half: [f32; 2],
+    /// Direction of its length, in radians.
+    angle: f32,
+    /// Whether it is the ellipse.
+    round: bool,
+}
+
+impl Shape {
+    /// How far each canvas pixel is covered, 0 to 1; the edge is one pixel wide.
+    fn cover(&self) -> Plane {
+        let (sine, cosine) = self.angle.sin_cos();
+        let [length, width] = self.half;
+        Plane::from_fn(CANVAS, |x, y| {
+            let dx = x as f32 + 0.5 - self.centre[0];
+            let dy = y as f32 + 0.5 - self.centre[1];
+            let u = (cosine * dx + sine * dy).abs();
+            let v = (cosine * dy - sine * dx).abs();
+            let outside = if self.round {
+                (((u / length).powi(2) + (v / width).powi(2)).sqrt() - 1.0) * length.min(width)
+            } else {
+                (u - length).max(v - width)
+            };
+            [(0.5 - outside).clamp(0.0, 1.0)]
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,14 +164,17 @@ mod tests {
     fn a_bar_hides_part_of_the_object_but_never_all() {
         let random = &mut generator(1, "test", 0, 0);
         for _ in 0..20 {
-            let mut canvas = Canvas::opaque(CANVAS, [0.5; 3]);
-            let mut visible = Plane::from_fn(CANVAS, |x, y| {
-                let inside = (20..60).contains(&x) && (20..60).contains(&y);
-                [f32::from(u8::from(inside))]
-            });
-            occlude(&mut canvas, &mut visible, random);
-            let left: f32 = visible.pixels.iter().map(|pixel| pixel[0]).sum();
-            assert!((700.0..1590.0).contains(&left), "{left}");
+            let mut visible = Plane::of(CANVAS, |x, y| (20..60).contains(&x) && (20..60).contains(&y));
+            occlude(&mut Canvas::opaque(CANVAS, [0.5; 3]), &mut visible, random);
+            assert!((700.0..1590.0).contains(&visible.sum()), "{}", visible.sum());
+        }
+    }
+
+    #[test]
+    fn shapes_have_the_area_of_geometry() {
+        for (round, expected) in [(false, 800.0), (true, std::f32::consts::PI * 200.0)] {
+            let shape = Shape { centre: [40.0, 41.0], half: [20.0, 10.0], angle: 0.7, round };
+            assert!((shape.cover().sum() - expected).abs() < 8.0, "{}", shape.cover().sum());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::scene::Scene;
+use super::raster::Scene;
 use super::{art, clipart, product, real_world};
 use crate::data::names::letters;
 use crate::error::{Error, complain, nearest};
@@ -22,28 +22,21 @@ pub enum Style {
     RealWorld,
 }
 
+/// The full and the short name of each.
+const NAMES: [(&str, &str); 4] = [("Art", "Ar"), ("Clipart", "Cl"), ("Product", "Pr"), ("Real_World", "Rw")];
+
 impl Style {
     /// All four, in Office-Home's order.
     pub const ALL: [Style; 4] = [Style::Art, Style::Clipart, Style::Product, Style::RealWorld];
 
     /// The full name, such as `Real_World`.
     pub fn name(self) -> &'static str {
-        match self {
-            Style::Art => "Art",
-            Style::Clipart => "Clipart",
-            Style::Product => "Product",
-            Style::RealWorld => "Real_World",
-        }
+        NAMES[self as usize].0
     }
 
     /// The short name, such as `Rw`.
     pub fn short(self) -> &'static str {
-        match self {
-            Style::Art => "Ar",
-            Style::Clipart => "Cl",
-            Style::Product => "Pr",
-            Style::RealWorld => "Rw",
-        }
+        NAMES[self as usize].1
     }
 
     pub(super) fn draw(self, class: usize, hue: Option<f32>, random: &mut Generator) -> Scene {
@@ -101,13 +94,12 @@ mod tests {
 
     #[test]
     fn an_unknown_domain_is_answered_with_the_list_and_a_guess() {
-        let message = "Clipert".parse::<Style>().unwrap_err().to_string();
+        let said = |written: &str| written.parse::<Style>().unwrap_err().to_string();
         assert_eq!(
-            message,
+            said("Clipert"),
             "expected a domain of Mini Office-Home: Art (Ar), Clipart (Cl), Product (Pr), Real_World (Rw), \
              found 'Clipert'\n  what to do: did you mean 'Clipart'?"
         );
-        let message = "Photographs".parse::<Style>().unwrap_err().to_string();
-        assert!(message.ends_with("write one of these names"), "{message}");
+        assert!(said("Photographs").ends_with("write one of these names"));
     }
 }

@@ -15,19 +15,8 @@ pub struct Discriminator {
 }
 
 impl Discriminator {
-    /// One output; Kaiming normal, zero bias.
+    /// With 1 output, or with the 2 that the published code has for several sources; Kaiming normal, zero bias.
     pub fn new(
-        inputs: usize,
-        hidden: usize,
-        dropout: f64,
-        dtype: DType,
-        generator: &mut Generator,
-    ) -> Result<Self> {
-        Self::with_outputs(1, inputs, hidden, dropout, dtype, generator)
-    }
-
-    /// With 1 output, or with the 2 that the published code has for several sources; else as [`Discriminator::new`].
-    pub fn with_outputs(
         outputs: usize,
         inputs: usize,
         hidden: usize,

@@ -78,25 +78,19 @@ impl Model {
     pub fn new(spec: &ModelSpec, seed: u64) -> Result<Self> {
         let channels = spec.backbone.channels();
         let stream = |purpose| generator(seed, purpose, 0, 0);
-        let discriminator = match spec.discriminator {
-            None => None,
-            Some(input) => {
-                let inputs = match input {
-                    DiscriminatorInput::Features => channels,
-                    DiscriminatorInput::Probabilities => spec.classes,
-                };
-                let outputs = if spec.sources > 1 { 2 } else { 1 };
-                let (hidden, dropout) = (spec.hidden, spec.dropout);
-                let mut stream = stream("discriminator");
-                let made =
-                    Discriminator::with_outputs(outputs, inputs, hidden, dropout, spec.dtype, &mut stream)?;
-                Some(made)
-            }
-        };
+        let outputs = if spec.sources > 1 { 2 } else { 1 };
+        let discriminator = spec.discriminator.map(|input| {
+            let inputs = match input {
+                DiscriminatorInput::Features => channels,
+                DiscriminatorInput::Probabilities => spec.classes,
+            };
+            let stream = &mut stream("discriminator");
+            Discriminator::new(outputs, inputs, spec.hidden, spec.dropout, spec.dtype, stream)
+        });
         Ok(Self {
             backbone: ResNet::new(spec.backbone, spec.dtype, &mut stream("backbone"))?,
             head: Head::new(spec.head, channels, spec.classes, spec.dtype, &mut stream("head"))?,
-            discriminator,
+            discriminator: discriminator.transpose()?,
         })
     }
 

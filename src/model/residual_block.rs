@@ -45,13 +45,9 @@ impl Block {
     }
 
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        let moved = |(conv, norm): &(Conv2d, BatchNorm)| -> Result<(Conv2d, BatchNorm)> {
-            Ok((conv.to_device(device)?, norm.to_device(device)?))
-        };
-        Ok(Self {
-            steps: self.steps.iter().map(moved).collect::<Result<_>>()?,
-            downsample: self.downsample.as_ref().map(moved).transpose()?,
-        })
+        let steps = self.steps.iter().map(|step| moved(step, device)).collect::<Result<_>>()?;
+        let downsample = self.downsample.as_ref().map(|step| moved(step, device)).transpose()?;
+        Ok(Self { steps, downsample })
     }
 
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
@@ -80,4 +76,9 @@ impl Block {
         }
         all
     }
+}
+
+/// A convolution with its batch norm on another device.
+pub(super) fn moved((conv, norm): &(Conv2d, BatchNorm), device: &Device) -> Result<(Conv2d, BatchNorm)> {
+    Ok((conv.to_device(device)?, norm.to_device(device)?))
 }

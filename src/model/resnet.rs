@@ -5,10 +5,11 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor};
 
 pub use super::backbone_kind::BackboneKind;
-use super::residual_block::Block;
+use super::residual_block::{Block, moved};
+use crate::cpu::buffers::Buffers;
 use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::max_pool::pooled;
-use crate::cpu::resnet::op::{Memory, Network};
+use crate::cpu::resnet::op::Network;
 use crate::cpu::resnet::plan::{BlockPlan, Plan, Unit};
 #[cfg(feature = "cudnn")]
 use crate::cuda;
@@ -39,7 +40,7 @@ pub struct ResNet {
     kind: BackboneKind,
     stem: (Conv2d, BatchNorm),
     layers: Vec<Vec<Block>>,
-    memory: Arc<Memory>,
+    memory: Arc<Buffers>,
     precision: Precision,
 }
 
@@ -56,9 +57,6 @@ enum Way {
 
 impl ResNet {
     /// A network with torchvision's initial values.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn new(kind: BackboneKind, dtype: DType, generator: &mut Generator) -> Result<Self> {
         let small = kind == BackboneKind::Small;
         let mut channels = kind.widths()[0];
@@ -78,15 +76,11 @@ impl ResNet {
     }
 
     /// The same on `device`.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        let (conv, norm) = &self.stem;
         let layer = |blocks: &Vec<Block>| blocks.iter().map(|block| block.to_device(device)).collect();
         Ok(Self {
             kind: self.kind,
-            stem: (conv.to_device(device)?, norm.to_device(device)?),
+            stem: moved(&self.stem, device)?,
             layers: self.layers.iter().map(layer).collect::<Result<_>>()?,
             memory: Arc::default(),
             precision: self.precision,
@@ -121,9 +115,6 @@ impl ResNet {
     ///
     /// On the CPU the network is one operation of candle's graph, which gives its memory back as soon as the gradient has
     /// passed: `backward` can be called once. [`ResNet::forward_by_layers`] has no such limit.
-    ///
-    /// # Errors
-    /// If the shape does not fit.
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         match mode {
             Mode::Training { statistics_updates } => {
@@ -141,9 +132,6 @@ impl ResNet {
     ///
     /// Each domain comes with how often it moves the running statistics (see [`Mode::Training`]). Batch norm treats each
     /// on its own, in the given order, as if they passed one after the other.
-    ///
-    /// # Errors
-    /// If the shapes do not fit.
     pub fn forward_domains(&self, domains: &[(&Tensor, u32)]) -> Result<Vec<Tensor>> {
         let batches: Vec<usize> = domains.iter().map(|(images, _)| images.dim(0)).collect::<Result<_>>()?;
         let images: Vec<&Tensor> = domains.iter().map(|(images, _)| *images).collect();
@@ -183,9 +171,6 @@ impl ResNet {
     }
 
     /// The feature in evaluation mode, without a graph: nothing is kept for a gradient.
-    ///
-    /// # Errors
-    /// If the shape does not fit.
     pub fn feature(&self, images: &Tensor) -> Result<Tensor> {
         match self.way(images) {
             Way::Cpu => self.network(vec![images.dim(0)?], Mode::Evaluation)?.infer(images),
@@ -197,9 +182,6 @@ impl ResNet {
 
     /// The same as [`ResNet::forward`], layer by layer in candle's graph: every activation stays, and the pictures
     /// themselves can have a gradient.
-    ///
-    /// # Errors
-    /// If the shape does not fit.
     pub fn forward_by_layers(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         global_average(&self.feature_map(images, Layer::Layer4, mode)?)
     }
@@ -300,9 +282,6 @@ impl ResNet {
     }
 
     /// The map after `layer`, `[batch, height, width, channels]`.
-    ///
-    /// # Errors
-    /// If the shape does not fit.
     pub fn feature_map(&self, images: &Tensor, layer: Layer, mode: Mode) -> Result<Tensor> {
         let (conv, norm) = &self.stem;
         let stem = norm.forward(&conv.forward(images)?, mode, Then::Relu)?;
@@ -314,9 +293,6 @@ impl ResNet {
     }
 
     /// The feature from the map after `layer`: what [`ResNet::forward`] does with the rest of the network.
-    ///
-    /// # Errors
-    /// If the shape does not fit.
     pub fn feature_from_map(&self, map: &Tensor, layer: Layer, mode: Mode) -> Result<Tensor> {
         global_average(&through(&self.layers[layer as usize + 1..], map.clone(), mode)?)
     }

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Tensor, Var, bail};
 
 use super::composed::with_gradient;
 use super::init;
-use super::parameters::{FileLayout, Group, Parameter, Role, moved};
+use super::parameters::{Group, Parameter, Role, moved};
 use crate::cpu::batch_norm::Moments;
 pub use crate::cpu::batch_norm::{EPSILON, MOMENTUM};
 
@@ -50,9 +50,6 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     /// Scale 1, shift 0, running mean 0 and variance 1.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn new(channels: usize, dtype: DType) -> Result<Self> {
         Ok(Self {
             weight: init::constant(channels, 1.0, dtype)?,
@@ -63,9 +60,6 @@ impl BatchNorm {
     }
 
     /// The same on `device`.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         Ok(Self {
             weight: moved(&self.weight, device)?,
@@ -76,9 +70,6 @@ impl BatchNorm {
     }
 
     /// Normalises `x` `[…, channels]`.
-    ///
-    /// # Errors
-    /// If the channels do not fit.
     pub fn forward(&self, x: &Tensor, mode: Mode, then: Then) -> Result<Tensor> {
         let channels = self.weight.dim(0)?;
         if x.dims().last() != Some(&channels) {
@@ -108,25 +99,21 @@ impl BatchNorm {
             of_the_batch: matches!(mode, Mode::Training { .. }),
             relu: !matches!(then, Then::Nothing),
         };
-        let value = pass.value(&self.bias.as_detached_tensor())?.reshape(x.shape())?;
-        let affine = Tensor::stack(&[self.weight.as_tensor(), self.bias.as_tensor()], 0)?;
-        match then {
-            Then::Nothing => with_gradient("batch-norm", &[x, &affine], value, move |y, gradient| {
-                let (_, of_x, of_affine) = pass.gradients(y, gradient)?;
-                Ok(vec![of_x, of_affine])
-            }),
-            Then::Relu => with_gradient("batch-norm", &[x, &affine], value.relu()?, move |y, gradient| {
-                let (_, of_x, of_affine) = pass.gradients(y, gradient)?;
-                Ok(vec![of_x, of_affine])
-            }),
-            Then::AddAndRelu(shortcut) => {
-                let value = (value + shortcut.detach())?.relu()?;
-                with_gradient("batch-norm", &[x, &affine, shortcut], value, move |y, gradient| {
-                    let (of_shortcut, of_x, of_affine) = pass.gradients(y, gradient)?;
-                    Ok(vec![of_x, of_affine, of_shortcut])
-                })
-            }
+        let mut value = pass.value(&self.bias.as_detached_tensor())?.reshape(x.shape())?;
+        let mut inputs = vec![x, self.weight.as_tensor(), self.bias.as_tensor()];
+        if let Then::AddAndRelu(shortcut) = then {
+            value = (value + shortcut.detach())?;
+            inputs.push(shortcut);
         }
+        if pass.relu {
+            value = value.relu()?;
+        }
+        let count = inputs.len();
+        with_gradient("batch-norm", &inputs, value, move |y, gradient| {
+            let mut gradients = pass.gradients(y, gradient)?;
+            gradients.truncate(count);
+            Ok(gradients)
+        })
     }
 
     /// The running statistics as moments.
@@ -163,20 +150,13 @@ impl BatchNorm {
 
     /// `NAME.weight`, `NAME.bias`, `NAME.running_mean`, `NAME.running_var`.
     pub fn parameters(&self, name: &str, group: Group) -> Vec<Parameter> {
-        [
+        let parts = [
             ("weight", &self.weight, Role::Trained(group)),
             ("bias", &self.bias, Role::Trained(group)),
             ("running_mean", &self.running_mean, Role::Statistic),
             ("running_var", &self.running_var, Role::Statistic),
-        ]
-        .into_iter()
-        .map(|(part, value, role)| Parameter {
-            name: format!("{name}.{part}"),
-            value: value.clone(),
-            role,
-            layout: FileLayout::Same,
-        })
-        .collect()
+        ];
+        Parameter::same(name, parts)
     }
 }
 
@@ -198,11 +178,11 @@ impl Pass {
         self.rows.broadcast_sub(&self.mean)?.broadcast_mul(&scale)?.broadcast_add(bias)
     }
 
-    /// The gradients of shortcut, input and `[weight, bias]`.
+    /// The gradients of input, weight, bias and shortcut.
     ///
     /// With `g` the gradient behind ReLU, `x̂` the normalised input and `n` rows (Ioffe & Szegedy 2015, section 3):
     /// `dx = weight / deviation · (g - Σg / n - x̂ · Σ(g·x̂) / n)`; the two means fall away where the statistics are given.
-    fn gradients(&self, y: &Tensor, gradient: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+    fn gradients(&self, y: &Tensor, gradient: &Tensor) -> Result<Vec<Tensor>> {
         let of_shortcut = match self.relu {
             true => (gradient * y.gt(0.0)?.to_dtype(gradient.dtype())?)?,
             false => gradient.clone(),
@@ -220,7 +200,7 @@ impl Pass {
         };
         let scale = (&self.weight * &self.inverse_deviation)?;
         let of_x = centred.broadcast_mul(&scale)?.reshape(y.shape())?;
-        Ok((of_shortcut, of_x, Tensor::stack(&[of_weight, of_bias], 0)?))
+        Ok(vec![of_x, of_weight, of_bias, of_shortcut])
     }
 }
 

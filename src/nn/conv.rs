@@ -24,9 +24,6 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// A square kernel of `size`, Kaiming normal over the fan-out, as torchvision's ResNets start.
-    ///
-    /// # Errors
-    /// If candle cannot allocate it.
     pub fn new(
         input_channels: usize,
         output_channels: usize,
@@ -41,17 +38,11 @@ impl Conv2d {
     }
 
     /// The same on `device`.
-    ///
-    /// # Errors
-    /// If the device has no room for it.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         Ok(Self { weight: moved(&self.weight, device)?, ..*self })
     }
 
     /// `[batch, height, width, in]` → `[batch, output height, output width, out]`.
-    ///
-    /// # Errors
-    /// If the channels do not fit.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
         conv2d(input, self.weight.as_tensor(), self.stride, self.padding)
     }
@@ -83,9 +74,6 @@ impl Conv2d {
 /// assert_eq!(output.flatten_all()?.to_vec1::<f32>()?[..3], [8., 15., 12.]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
-///
-/// # Errors
-/// If the shapes do not fit.
 pub fn conv2d(input: &Tensor, kernel: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
     let shape = ConvShape::new(input.dims(), kernel.dims(), stride, padding)?; // or its message
     #[cfg(feature = "cudnn")]

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::Rng;
 
 use super::init;
-use super::parameters::{FileLayout, Group, Parameter, Role, moved};
+use super::parameters::{Group, Parameter, Role, moved};
 use crate::random::Generator;
 
 /// `y = x Wᵀ + b`.
@@ -44,15 +44,8 @@ impl Linear {
 
     /// `NAME.weight` and `NAME.bias`.
     pub fn parameters(&self, name: &str, group: Group) -> Vec<Parameter> {
-        [("weight", &self.weight), ("bias", &self.bias)]
-            .into_iter()
-            .map(|(part, value)| Parameter {
-                name: format!("{name}.{part}"),
-                value: value.clone(),
-                role: Role::Trained(group),
-                layout: FileLayout::Same,
-            })
-            .collect()
+        let role = Role::Trained(group);
+        Parameter::same(name, [("weight", &self.weight, role), ("bias", &self.bias, role)])
     }
 }
 

@@ -47,6 +47,18 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// `NAME.weight` and the like, which lie in a file as in memory.
+    pub(super) fn same<const PARTS: usize>(name: &str, parts: [(&str, &Var, Role); PARTS]) -> Vec<Self> {
+        let layout = FileLayout::Same;
+        let of = |(part, value, role): (&str, &Var, Role)| Self {
+            name: format!("{name}.{part}"),
+            value: value.clone(),
+            role,
+            layout,
+        };
+        parts.map(of).into()
+    }
+
     /// The value as PyTorch would store it, on the CPU.
     pub fn to_file(&self) -> Result<Tensor> {
         in_file_layout(self.value.as_tensor(), self.layout)

@@ -60,10 +60,9 @@ struct Slot {
 impl Slot {
     /// In one pass over the memory for the momentum, and one for the weight.
     fn update(&self, settings: SgdSettings, gradient: &Tensor, rate: f64) -> candle_core::Result<()> {
-        let SgdSettings { momentum, nesterov, weight_decay } = settings;
         let weight = &self.parameter.value;
-        self.momentum.inplace_op3(gradient, weight, &UpdateVelocity { momentum, weight_decay })?;
-        weight.inplace_op3(gradient, &self.momentum, &Descend { momentum, weight_decay, rate, nesterov })
+        self.momentum.inplace_op3(gradient, weight, &Update(Pass::Velocity, settings))?;
+        weight.inplace_op3(gradient, &self.momentum, &Update(Pass::Weight { rate }, settings))
     }
 
     fn update_composed(
@@ -86,9 +85,6 @@ impl Sgd {
     /// An optimiser of the trained ones among `parameters`, with zero momentum.
     ///
     /// PyTorch's first step takes the gradient itself as momentum; from a momentum of zero that is the same.
-    ///
-    /// # Errors
-    /// If candle cannot allocate the momentum.
     pub fn new(parameters: Vec<Parameter>, settings: SgdSettings) -> Result<Self> {
         let mut slots = Vec::new();
         for parameter in parameters {
@@ -103,9 +99,6 @@ impl Sgd {
     /// One step: `d = g + λw; v ← μv + d; w ← w - η(d + μv)`, or `w ← w - ηv` without Nesterov.
     ///
     /// A tensor without a gradient (a discriminator that the loss does not use) stays as it is, as in PyTorch.
-    ///
-    /// # Errors
-    /// If a gradient's shape does not fit.
     pub fn step(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
         #[cfg(feature = "cudnn")]
         if self
@@ -124,9 +117,6 @@ impl Sgd {
     }
 
     /// The same as [`Sgd::step`] out of candle's own operations: for other devices, and to test against.
-    ///
-    /// # Errors
-    /// If a gradient's shape does not fit.
     pub fn step_composed(&mut self, gradients: &GradStore, rates: &GroupRates) -> Result<()> {
         self.update_all(gradients, rates, Slot::update_composed)
     }
@@ -166,9 +156,6 @@ impl Sgd {
     }
 
     /// The momentum of every trained tensor by name, as PyTorch would store it.
-    ///
-    /// # Errors
-    /// If candle cannot permute it.
     pub fn momentum(&self) -> Result<Vec<(String, Tensor)>> {
         self.slots
             .iter()
@@ -196,28 +183,74 @@ impl Sgd {
     }
 }
 
-/// `v ← μv + g + λw`.
-struct UpdateVelocity {
-    momentum: f64,
-    weight_decay: f64,
+/// One of the two passes of a step over the memory.
+enum Pass {
+    /// `v ← μv + g + λw`, of `(v, g, w)`.
+    Velocity,
+    /// `w ← w - η(g + λw + μv)` with Nesterov, else `w ← w - ηv`, of `(w, g, v)`.
+    Weight { rate: f64 },
 }
 
-/// `w ← w - η(g + λw + μv)` with Nesterov, else `w ← w - ηv`.
-struct Descend {
-    momentum: f64,
-    weight_decay: f64,
-    rate: f64,
-    nesterov: bool,
+struct Update(Pass, SgdSettings);
+
+impl InplaceOp3 for Update {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn cpu_fwd(
+        &self,
+        target: &mut CpuStorage,
+        layout: &Layout,
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
+        other: &CpuStorage,
+        other_layout: &Layout,
+    ) -> candle_core::Result<()> {
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            bail!("sgd: expected a contiguous tensor");
+        };
+        let (gradient, other) = ((gradient, gradient_layout), (other, other_layout));
+        match target {
+            CpuStorage::F32(target) => self.run(&mut target[start..end], gradient, other),
+            CpuStorage::F64(target) => self.run(&mut target[start..end], gradient, other),
+            _ => bail!("sgd: expected elements of type f32 or f64"),
+        }
+    }
+}
+
+impl Update {
+    fn run<T: Element>(
+        &self,
+        target: &mut [T],
+        (gradient, gradient_layout): (&CpuStorage, &Layout),
+        (other, other_layout): (&CpuStorage, &Layout),
+    ) -> candle_core::Result<()> {
+        let gradient = contiguous(gradient, gradient_layout)?;
+        let other = contiguous(other, other_layout)?;
+        let SgdSettings { momentum, nesterov, weight_decay } = self.1;
+        let (momentum, decay) = (T::from_f64(momentum), T::from_f64(weight_decay));
+        match self.0 {
+            Pass::Velocity => in_place(target, gradient, other, |velocity, gradient, weight| {
+                *velocity = momentum * *velocity + (gradient + decay * weight);
+            }),
+            Pass::Weight { rate } => {
+                let rate = T::from_f64(rate);
+                in_place(target, gradient, other, |weight, gradient, velocity| {
+                    let ahead = gradient + decay * *weight + momentum * velocity;
+                    *weight -= rate * if nesterov { ahead } else { velocity };
+                })
+            }
+        }
+    }
 }
 
 fn in_place<T: Element>(
     target: &mut [T],
-    (first, first_layout): (&CpuStorage, &Layout),
-    (second, second_layout): (&CpuStorage, &Layout),
+    first: &[T],
+    second: &[T],
     update: impl Fn(&mut T, T, T),
 ) -> candle_core::Result<()> {
-    let first = contiguous::<T>(first, first_layout)?;
-    let second = contiguous::<T>(second, second_layout)?;
     if first.len() != target.len() || second.len() != target.len() {
         bail!("sgd: expected {} elements, found {} and {}", target.len(), first.len(), second.len());
     }
@@ -230,58 +263,4 @@ fn in_place<T: Element>(
         },
     );
     Ok(())
-}
-
-macro_rules! in_place_update {
-    ($op:ty, $name:literal, $method:ident) => {
-        impl InplaceOp3 for $op {
-            fn name(&self) -> &'static str {
-                $name
-            }
-
-            fn cpu_fwd(
-                &self,
-                target: &mut CpuStorage,
-                layout: &Layout,
-                s2: &CpuStorage,
-                l2: &Layout,
-                s3: &CpuStorage,
-                l3: &Layout,
-            ) -> candle_core::Result<()> {
-                let Some((start, end)) = layout.contiguous_offsets() else {
-                    bail!("{}: expected a contiguous tensor", $name);
-                };
-                match target {
-                    CpuStorage::F32(target) => {
-                        in_place(&mut target[start..end], (s2, l2), (s3, l3), self.$method::<f32>())
-                    }
-                    CpuStorage::F64(target) => {
-                        in_place(&mut target[start..end], (s2, l2), (s3, l3), self.$method::<f64>())
-                    }
-                    _ => bail!("{}: expected elements of type f32 or f64", $name),
-                }
-            }
-        }
-    };
-}
-
-in_place_update!(UpdateVelocity, "sgd-velocity", update);
-in_place_update!(Descend, "sgd-descend", update);
-
-impl UpdateVelocity {
-    fn update<T: Element>(&self) -> impl Fn(&mut T, T, T) + use<T> {
-        let (momentum, decay) = (T::from_f64(self.momentum), T::from_f64(self.weight_decay));
-        move |velocity, gradient, weight| *velocity = momentum * *velocity + (gradient + decay * weight)
-    }
-}
-
-impl Descend {
-    fn update<T: Element>(&self) -> impl Fn(&mut T, T, T) + use<T> {
-        let (momentum, decay) = (T::from_f64(self.momentum), T::from_f64(self.weight_decay));
-        let (rate, nesterov) = (T::from_f64(self.rate), self.nesterov);
-        move |weight, gradient, velocity| {
-            let ahead = gradient + decay * *weight + momentum * velocity;
-            *weight -= rate * if nesterov { ahead } else { velocity };
-        }
-    }
 }

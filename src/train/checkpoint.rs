@@ -86,9 +86,6 @@ impl Checkpoint {
     }
 
     /// Writes it to `path`, atomically.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let header = toml::to_string(&self.header)
             .map_err(|error| complain("a header that fits TOML", error.to_string()))?;
@@ -147,41 +144,25 @@ impl Checkpoint {
     /// If the backbone or the classes differ; the message names both sides.
     pub fn require(&self, config: &RunConfig, classes: &[String]) -> Result<()> {
         let theirs = &self.header;
-        if theirs.config.backbone != config.backbone {
-            return Err(complain(
-                format!("a checkpoint of the backbone {}", config.backbone),
-                theirs.config.backbone.to_string(),
-            )
-            .at(self.place.display())
-            .advice(format!(
-                "take a checkpoint of {}, or run with --backbone {}",
-                config.backbone, theirs.config.backbone
-            ))
-            .into());
-        }
-        if theirs.classes.len() != classes.len() {
-            return Err(complain(
-                format!("a checkpoint of {} classes", classes.len()),
-                format!("{} classes", theirs.classes.len()),
-            )
-            .at(self.place.display())
-            .advice(format!(
-                "take the data that it was trained on: {}, task {}",
-                theirs.config.data, theirs.task
-            ))
-            .into());
-        }
+        let (backbone, data) = (theirs.config.backbone, &theirs.config.data);
         let differing = theirs.classes.iter().zip(classes).position(|(a, b)| a != b);
-        if let Some(label) = differing {
-            return Err(complain(
-                format!("the class '{}' under label {label}", classes[label]),
-                format!("'{}'", theirs.classes[label]),
-            )
-            .at(self.place.display())
-            .advice("take a checkpoint that was trained on the same classes in the same order")
-            .into());
-        }
-        Ok(())
+        let (expected, found, advice) = if backbone != config.backbone {
+            let expected = format!("a checkpoint of the backbone {}", config.backbone);
+            let advice =
+                format!("take a checkpoint of {}, or run with --backbone {backbone}", config.backbone);
+            (expected, backbone.to_string(), advice)
+        } else if theirs.classes.len() != classes.len() {
+            let expected = format!("a checkpoint of {} classes", classes.len());
+            let advice = format!("take the data that it was trained on: {data}, task {}", theirs.task);
+            (expected, format!("{} classes", theirs.classes.len()), advice)
+        } else if let Some(label) = differing {
+            let expected = format!("the class '{}' under label {label}", classes[label]);
+            let advice = "take a checkpoint that was trained on the same classes in the same order";
+            (expected, format!("'{}'", theirs.classes[label]), advice.to_owned())
+        } else {
+            return Ok(());
+        };
+        Err(complain(expected, found).at(self.place.display()).advice(advice).into())
     }
 
     /// Sets every one of `parameters` to its value in the checkpoint.
@@ -237,8 +218,7 @@ mod tests {
     use crate::train::progress::Best;
 
     fn kernel() -> Parameter {
-        let values = Tensor::arange(0f32, 24f32, &Device::Cpu).unwrap();
-        let values = values.reshape((2, 2, 2, 3)).unwrap();
+        let values = Tensor::arange(0f32, 24f32, &Device::Cpu).unwrap().reshape((2, 2, 2, 3)).unwrap();
         Parameter {
             name: "base_net.conv1.weight".into(),
             value: Var::from_tensor(&values).unwrap(),
@@ -251,55 +231,44 @@ mod tests {
         (0..count).map(|label| format!("class {label}")).collect()
     }
 
-    fn checkpoint() -> Checkpoint {
-        let progress = Progress {
-            step: 7,
-            last_accuracy: Some(100.0 / 3.0),
-            best: Some(Best { accuracy: 200.0 / 3.0, step: 5, entropy: None }),
-            ..Progress::default()
-        };
+    fn checkpoint(parameter: &Parameter) -> Checkpoint {
+        let best = Some(Best { accuracy: 200.0 / 3.0, step: 5, entropy: None });
+        let progress = Progress { step: 7, last_accuracy: Some(100.0 / 3.0), best, ..Progress::default() };
         let header = Header::new(&RunConfig::mini(), "Cl-Rw", &classes(3), &progress);
-        let momentum = (kernel().name, kernel().to_file().unwrap());
-        Checkpoint::of(header, &[kernel()], &[momentum]).unwrap()
+        let momentum = (parameter.name.clone(), parameter.to_file().unwrap());
+        Checkpoint::of(header, std::slice::from_ref(parameter), &[momentum]).unwrap()
     }
 
     fn saved() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
-        checkpoint().save(&path).unwrap();
+        checkpoint(&kernel()).save(&path).unwrap();
         (folder, path)
     }
 
     #[test]
-    fn what_was_saved_is_loaded_exactly() {
-        let (_folder, path) = saved();
-        let loaded = Checkpoint::load(&path).unwrap();
-        assert_eq!(loaded.header, checkpoint().header);
+    fn what_was_saved_is_loaded_exactly_and_is_the_same_bytes_each_time() {
+        let ((_folder, path), (_other, again)) = (saved(), saved());
+        assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(again).unwrap());
+        let parameter = kernel();
+        let (loaded, taken) = (Checkpoint::load(&path).unwrap(), checkpoint(&parameter));
+        assert_eq!(loaded.header, taken.header);
         let stored = &loaded.tensors["base_net.conv1.weight"];
         assert_eq!(stored.dims(), [2, 3, 2, 2]);
         // Element [out 1, in 2, row 0, column 1] lies at [1, 0, 1, 2] in memory: 12 + 0 + 3 + 2.
         let row = stored.get(1).unwrap().get(2).unwrap().get(0).unwrap();
         assert_eq!(row.to_vec1::<f32>().unwrap(), [14.0, 17.0]);
-
-        let other = kernel();
-        other.value.set(&other.value.zeros_like().unwrap()).unwrap();
-        loaded.load_into(std::slice::from_ref(&other)).unwrap();
-        let values = other.value.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        assert_eq!(values, (0..24).map(|n| n as f32).collect::<Vec<_>>());
         assert_eq!(loaded.momentum().next().unwrap().0, "base_net.conv1.weight");
-    }
 
-    #[test]
-    fn a_checkpoint_is_a_copy_and_the_same_bytes_each_time() {
-        let parameter = kernel();
-        let header = checkpoint().header;
-        let checkpoint = Checkpoint::of(header, std::slice::from_ref(&parameter), &[]).unwrap();
+        // A checkpoint is a copy: what becomes of the parameter does not matter to it.
         parameter.value.set(&parameter.value.zeros_like().unwrap()).unwrap();
-        let sum = checkpoint.tensors[&parameter.name].sum_all().unwrap();
-        assert_eq!(sum.to_scalar::<f32>().unwrap(), 276.0);
-
-        let ((_a, first), (_b, second)) = (saved(), saved());
-        assert_eq!(std::fs::read(first).unwrap(), std::fs::read(second).unwrap());
+        for checkpoint in [taken, loaded] {
+            let sum = checkpoint.tensors[&parameter.name].sum_all().unwrap();
+            assert_eq!(sum.to_scalar::<f32>().unwrap(), 276.0);
+            checkpoint.load_into(std::slice::from_ref(&parameter)).unwrap();
+            let values = parameter.value.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(values, (0..24).map(|n| n as f32).collect::<Vec<_>>());
+        }
     }
 
     #[test]
@@ -320,26 +289,29 @@ mod tests {
     }
 
     #[test]
-    fn another_backbone_or_number_of_classes_is_named_on_both_sides() {
-        let config = RunConfig { backbone: BackboneKind::ResNet50, ..RunConfig::mini() };
-        let message = checkpoint().require(&config, &classes(3)).unwrap_err().to_string();
-        assert!(message.contains("expected a checkpoint of the backbone resnet50, found small"), "{message}");
-        let config = RunConfig::mini();
-        let message = checkpoint().require(&config, &classes(65)).unwrap_err().to_string();
-        assert!(message.contains("expected a checkpoint of 65 classes, found 3 classes"), "{message}");
+    fn what_does_not_fit_is_named_on_both_sides() {
+        let (mini, other) =
+            (RunConfig::mini(), RunConfig { backbone: BackboneKind::ResNet50, ..RunConfig::mini() });
         let mut names = classes(3);
         names[1] = "Mug".into();
-        let message = checkpoint().require(&config, &names).unwrap_err().to_string();
-        assert!(message.contains("expected the class 'Mug' under label 1, found 'class 1'"), "{message}");
-        checkpoint().require(&config, &classes(3)).unwrap();
-    }
-
-    #[test]
-    fn another_format_is_refused_before_anything_else_is_read() {
-        let path = Path::new("last.safetensors");
-        let message = read_header(Some("format = 2\nnew = 1"), path).unwrap_err().to_string();
-        assert!(message.contains("expected a checkpoint of format 1, found format 2"), "{message}");
-        let message = read_header(None, path).unwrap_err().to_string();
-        assert!(message.contains("found a safetensors file of another origin"), "{message}");
+        let (checkpoint, path) = (checkpoint(&kernel()), Path::new("last.safetensors"));
+        checkpoint.require(&mini, &classes(3)).unwrap();
+        for (result, expected) in [
+            (checkpoint.require(&other, &classes(3)), "a checkpoint of the backbone resnet50, found small"),
+            (checkpoint.require(&mini, &classes(65)), "a checkpoint of 65 classes, found 3 classes"),
+            (checkpoint.require(&mini, &names), "the class 'Mug' under label 1, found 'class 1'"),
+            // Before anything else is read.
+            (
+                read_header(Some("format = 2\nnew = 1"), path).map(|_| ()),
+                "a checkpoint of format 1, found format 2",
+            ),
+            (
+                read_header(None, path).map(|_| ()),
+                "a checkpoint that toalign wrote, found a safetensors file of another origin",
+            ),
+        ] {
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains(&format!("expected {expected}")), "{message}");
+        }
     }
 }

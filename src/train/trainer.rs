@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
+use candle_core::Device;
+
 use super::checkpoint::{Checkpoint, Header};
 use super::evaluate::evaluate;
 use super::label_free::LabelFree;
 use super::observer::{Kept, Observer, StepReport, TestReport};
 use super::progress::{Best, Progress, median};
 use super::record::{Finish, Record};
-use crate::config::Checked;
-use crate::config::transform;
-use crate::data::batches::BatchLoader;
+use crate::config::{Checked, RunConfig, transform};
+use crate::data::batches::{Batch, BatchLoader};
 use crate::data::dataset::{Domain, Task};
 use crate::data::fingerprint::Fingerprint;
 use crate::error::Result;
@@ -48,9 +49,36 @@ pub struct Trainer<'a> {
 }
 
 /// The batches of both domains; both cursors are the number of the step.
-struct Loaders {
+pub(crate) struct Loaders {
     source: BatchLoader,
     target: Option<BatchLoader>,
+}
+
+impl Loaders {
+    /// From the batches of the step `first` on, for a model on `device`.
+    pub fn new(config: &Checked, task: &Task, first: usize, device: &Device) -> Result<Self> {
+        let loader = |domain: &Domain, batch_size, stream| {
+            let (transform, seed) = (transform(config), config.seed);
+            let (domain, workers) = (domain.clone(), config.workers);
+            BatchLoader::new(domain, transform, batch_size, seed, stream, first, workers, device)
+        };
+        let target = || loader(&task.target, config.target_batch(), "target");
+        Ok(Self {
+            source: loader(&task.source, config.batch_size, "source")?,
+            target: config.method.uses_target().then(target).transpose()?,
+        })
+    }
+
+    /// The next batch of the source, and of the target if the method looks at it.
+    pub fn next(&mut self) -> Result<(Batch, Option<Batch>)> {
+        Ok((self.source.next()?, self.target.as_mut().map(BatchLoader::next).transpose()?))
+    }
+}
+
+/// The optimiser of a run at its start.
+pub(crate) fn optimiser(config: &Checked, model: &Model) -> Result<Sgd> {
+    let RunConfig { momentum, nesterov, weight_decay, .. } = **config;
+    Sgd::new(model.parameters(), SgdSettings { momentum, nesterov, weight_decay })
 }
 
 impl<'a> Trainer<'a> {
@@ -61,17 +89,12 @@ impl<'a> Trainer<'a> {
         model: &'a Model,
         method: &'a dyn Method,
     ) -> Result<Self> {
-        let settings = SgdSettings {
-            momentum: config.momentum,
-            nesterov: config.nesterov,
-            weight_decay: config.weight_decay,
-        };
         Ok(Self {
             config,
             task,
             model,
             method,
-            optimiser: Sgd::new(model.parameters(), settings)?,
+            optimiser: optimiser(config, model)?,
             progress: Progress::default(),
             step_seconds: Vec::new(),
             pictures: Fingerprint::of(task),
@@ -101,7 +124,8 @@ impl<'a> Trainer<'a> {
         let config = self.config;
         if self.progress.step < config.steps {
             observers.on_record(&self.start_record())?;
-            let mut loaders = self.loaders()?;
+            let (first, device) = (self.progress.step, self.model.device());
+            let mut loaders = Loaders::new(config, self.task, first, device)?;
             while self.progress.step < config.steps {
                 let report = self.step(&mut loaders)?;
                 let due = |every: usize| report.step % every == 0 || report.step == config.steps;
@@ -165,8 +189,7 @@ impl<'a> Trainer<'a> {
         let rate = config.learning_rate
             * inverse_decay(progress, config.learning_rate_gamma, config.learning_rate_power);
 
-        let source = loaders.source.next()?;
-        let target = loaders.target.as_mut().map(BatchLoader::next).transpose()?;
+        let (source, target) = loaders.next()?;
         let input = StepInput {
             source_images: &source.images,
             source_labels: &source.labels,
@@ -233,29 +256,6 @@ impl<'a> Trainer<'a> {
         let (step, steps) = (self.progress.step, self.config.steps);
         let report = TestReport { label_free, step, steps, source, target, best, seconds };
         Ok(observers.on_test(&report)?.is_break())
-    }
-
-    fn loaders(&self) -> Result<Loaders> {
-        let config = self.config;
-        let loader = |domain: &Domain, batch_size: usize, stream: &str| {
-            BatchLoader::new(
-                domain.clone(),
-                transform(config),
-                batch_size,
-                config.seed,
-                stream,
-                self.progress.step,
-                config.workers,
-                self.model.device(),
-            )
-        };
-        let uses_target = config.method.uses_target();
-        Ok(Loaders {
-            source: loader(&self.task.source, config.batch_size, "source")?,
-            target: uses_target
-                .then(|| loader(&self.task.target, config.target_batch(), "target"))
-                .transpose()?,
-        })
     }
 
     fn start_record(&self) -> Record {

@@ -1,9 +1,8 @@
 //! Every path of convolution against one loop over all products, which names the first element that is wrong.
 
 use super::im2col::Source;
-use super::kernel_gradient::backward_kernel;
-use super::shape::ConvShape;
-use super::tiles::{as_it_is, backward_input, forward};
+use super::shape::{ConvShape, Convolution};
+use super::tiles::as_it_is;
 use super::winograd;
 use crate::cpu::buffers::Buffers;
 use crate::cpu::element::Element;
@@ -69,15 +68,15 @@ fn check<T: Element>(input: [usize; 4], kernel: [usize; 4], stride: usize, paddi
         dw[k] += g[o].to_f64() * x[i].to_f64();
     });
 
-    let (domains, buffers) = ([shape.batch], Buffers::default());
+    let convolution = Convolution { shape: &shape, domains: &[shape.batch], buffers: &Buffers::default() };
     let mut found = vec![T::from_f64(f64::NAN); outputs];
-    forward(&shape, Source::Map(&x), &w, &mut found, &domains, &buffers, as_it_is);
+    convolution.forward(Source::Map(&x), &w, &mut found, as_it_is);
     compare(&format!("{what}, output"), &found, &y, shape.output_dims(), allowed);
     let mut found = vec![T::from_f64(f64::NAN); x.len()];
-    backward_input(&shape, &w, &g, &mut found, false, &domains, &buffers, as_it_is);
+    convolution.backward_input(&w, &g, &mut found, false, as_it_is);
     compare(&format!("{what}, gradient of the input"), &found, &dx, input, allowed);
     let mut found = vec![T::from_f64(f64::NAN); w.len()];
-    backward_kernel(&shape, Source::Map(&x), &g, &mut found, &domains, &buffers);
+    convolution.backward_kernel(Source::Map(&x), &g, &mut found);
     compare(&format!("{what}, gradient of the kernel"), &found, &dw, kernel, allowed);
 }
 

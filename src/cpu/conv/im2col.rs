@@ -56,6 +56,12 @@ impl Im2col {
         }
     }
 
+    /// A map `[batch, height, width, channels]` as a matrix `[pixels, channels]`.
+    pub fn of_map([_, height, width, channels]: [usize; 4]) -> Self {
+        let runs = vec![Run { down: 0, right: 0, pixels: 1 }];
+        Self { runs, grid: [height, width], stride: 1, map: [height, width, channels] }
+    }
+
     /// Columns of the matrix.
     pub fn depth(&self) -> usize {
         self.runs.iter().map(|run| run.pixels).sum::<usize>() * self.map[2]

@@ -8,19 +8,27 @@ use super::packing::{Panelled, VECTORS};
 use crate::cpu::element::Element;
 use crate::cpu::lanes::Lanes;
 
-/// The left factor of a product.
+/// The left factor of a product; its columns are the rows of the right factor.
 #[derive(Clone, Copy)]
 pub struct Left<'a, T> {
-    /// Its elements.
-    pub elements: &'a [T],
-    /// Rows.
-    pub rows: usize,
-    /// Columns, which are the rows of the right factor.
-    pub depth: usize,
+    elements: &'a [T],
+    rows: usize,
+    depth: usize,
     /// Elements from one row to the next, or from one column to the next if `by_columns`.
-    pub stride: usize,
-    /// Whether it lies column after column.
-    pub by_columns: bool,
+    stride: usize,
+    by_columns: bool,
+}
+
+impl<'a, T> Left<'a, T> {
+    /// A matrix `[rows, depth]` that lies row after row, `stride` elements apart.
+    pub fn by_rows(elements: &'a [T], [rows, depth]: [usize; 2], stride: usize) -> Self {
+        Self { elements, rows, depth, stride, by_columns: false }
+    }
+
+    /// The same, lying column after column.
+    pub fn by_columns(elements: &'a [T], [rows, depth]: [usize; 2], stride: usize) -> Self {
+        Self { elements, rows, depth, stride, by_columns: true }
+    }
 }
 
 /// Where a product goes: rows that lie `stride` apart.

@@ -2,9 +2,8 @@
 
 #[cfg(test)]
 mod against_loops;
-mod epilogue;
 pub(crate) mod im2col;
-pub(crate) mod kernel_gradient;
+mod kernel_gradient;
 mod microkernel;
 mod packing;
 pub(crate) mod shape;

@@ -13,7 +13,7 @@ pub const VECTORS: usize = 2;
 /// narrower if one register holds it.
 pub struct Panels<'a, T: Element> {
     elements: Vec<T>,
-    buffers: &'a Buffers<T>,
+    buffers: &'a Buffers,
     /// Rows of the matrix.
     pub depth: usize,
     /// Columns of the matrix.
@@ -40,7 +40,7 @@ impl<'a, T: Element> Panels<'a, T> {
     pub fn new(
         depth: usize,
         columns: usize,
-        buffers: &'a Buffers<T>,
+        buffers: &'a Buffers,
         fill: impl Fn(std::ops::Range<usize>, usize, &mut [T]) + Sync,
     ) -> Self {
         let width = VECTORS * lanes_here::<T>();

@@ -5,26 +5,29 @@
 
 use candle_core::{Result, bail};
 
+use crate::cpu::buffers::Buffers;
+
+/// One convolution of a pass, in whichever direction.
+#[derive(Clone, Copy)]
+pub struct Convolution<'a> {
+    pub shape: &'a ConvShape,
+    /// Pictures of each domain; no tile reaches over two.
+    pub domains: &'a [usize],
+    /// Where its memory comes from.
+    pub buffers: &'a Buffers,
+}
+
 /// The sizes of one 2-D convolution, NHWC, kernel `[out, height, width, in]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConvShape {
-    /// Pictures.
     pub batch: usize,
-    /// Rows of the input.
     pub height: usize,
-    /// Columns of the input.
     pub width: usize,
-    /// Channels of the input.
     pub input_channels: usize,
-    /// Rows of the output.
     pub output_height: usize,
-    /// Columns of the output.
     pub output_width: usize,
-    /// Channels of the output.
     pub output_channels: usize,
-    /// Rows of the kernel.
     pub kernel_height: usize,
-    /// Columns of the kernel.
     pub kernel_width: usize,
     /// Pixels between two positions of the kernel.
     pub stride: usize,

@@ -11,91 +11,100 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-pub use super::epilogue::{Epilogue, as_it_is};
 use super::im2col::{Im2col, Run, Source, with_scratch};
 use super::microkernel::{Left, Target, multiply};
 use super::packing::{Panels, copy_columns, copy_rows};
-use super::shape::ConvShape;
+use super::shape::{ConvShape, Convolution};
 use super::winograd::{self, Strips};
 use super::winograd_tiles;
 use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, vectorised};
-use crate::cpu::parts::{by_domain, even_parts, parts_of_domains};
-use crate::cpu::profile::{Kind, timed};
+use crate::cpu::parts::{even_parts, on_parts, parts_of_domains};
+use crate::device::profile::timed;
 
 /// Whether the convolution takes a [`Source::Active`]: one that reads its input once, or transforms it anyway.
 pub fn can_normalise_its_input(shape: &ConvShape) -> bool {
     winograd::applies(shape) || Im2col::of_input(shape).is_the_map()
 }
 
+/// What is done with a tile of a product before it leaves the cache.
+///
+/// It gets the domain, the rows of the result and their elements; what it returns is handed on in the order of the tiles.
+pub trait Epilogue<T, R>: Fn(usize, Range<usize>, &mut [T]) -> R + Sync {}
+
+impl<T, R, F: Fn(usize, Range<usize>, &mut [T]) -> R + Sync> Epilogue<T, R> for F {}
+
+/// Nothing is done with a tile.
+pub fn as_it_is<T>(_: usize, _: Range<usize>, _: &mut [T]) {}
+
 /// Columns of patches that are multiplied at a time: twelve rows of them fit the first-level cache.
 const DEPTH: usize = 320;
 /// Rows of patches lie this far apart, so that they do not compete for the same lines of the cache.
 const ROW: usize = DEPTH + 16;
 
-/// `Y = P Wᵀ`: the output `[positions, out]`. `domains` are the pictures of each domain; no tile reaches over two.
-pub fn forward<T: Element, R: Send>(
-    shape: &ConvShape,
-    source: Source<T>,
-    kernel: &[T],
-    output: &mut [T],
-    domains: &[usize],
-    buffers: &Buffers<T>,
-    epilogue: impl Epilogue<T, R>,
-) -> Vec<Vec<R>> {
-    timed(Kind::ConvolutionForward, || {
-        if winograd::applies(shape) {
-            let kernel = winograd_tiles::kernel_forward(shape, kernel, buffers);
-            let strips = Strips::of(shape);
-            return winograd_tiles::convolve(strips, source, &kernel, output, domains, false, epilogue);
-        }
-        let (patch, out) = (shape.patch(), shape.output_channels);
-        let panels = Panels::new(patch, out, buffers, |columns, width, panel| {
-            copy_columns(columns, width, panel, |column| &kernel[column * patch..][..patch]);
-        });
-        multiply_patches(&Im2col::of_input(shape), source, &panels, output, domains, false, epilogue)
-    })
-}
-
-/// The gradient of the input, in the input's shape; with `add` it is added to what `gradient` holds.
-///
-/// `epilogue` is called where all pixels are computed at once, which is with a stride of 1, else the result is empty.
-#[allow(clippy::too_many_arguments)]
-pub fn backward_input<T: Element, R: Send>(
-    shape: &ConvShape,
-    kernel: &[T],
-    output_gradient: &[T],
-    gradient: &mut [T],
-    add: bool,
-    domains: &[usize],
-    buffers: &Buffers<T>,
-    epilogue: impl Epilogue<T, R>,
-) -> Vec<Vec<R>> {
-    timed(Kind::ConvolutionInputGradient, || {
-        if winograd::applies(shape) {
-            let kernel = winograd_tiles::kernel_backward(shape, kernel, buffers);
-            let (strips, source) = (Strips::of(shape), Source::Map(output_gradient));
-            return winograd_tiles::convolve(strips, source, &kernel, gradient, domains, add, epilogue);
-        }
-        let stride = shape.stride;
-        for place in 0..stride * stride {
-            let phase = Phase::new(shape, [place / stride, place % stride]);
-            let panels = phase.panels(shape, kernel, buffers);
-            if stride == 1 {
-                return multiply_patches(
-                    &phase.gather,
-                    Source::Map(output_gradient),
-                    &panels,
-                    gradient,
-                    domains,
-                    add,
-                    epilogue,
-                );
+impl Convolution<'_> {
+    /// `Y = P Wᵀ`: the output `[positions, out]`.
+    pub fn forward<T: Element, R: Send>(
+        &self,
+        source: Source<T>,
+        kernel: &[T],
+        output: &mut [T],
+        epilogue: impl Epilogue<T, R>,
+    ) -> Vec<Vec<R>> {
+        let Self { shape, domains, buffers } = *self;
+        timed("convolution, forward", || {
+            if winograd::applies(shape) {
+                let kernel = winograd_tiles::kernel_forward(shape, kernel, buffers);
+                let strips = Strips::of(shape);
+                return winograd_tiles::convolve(strips, source, &kernel, output, domains, false, epilogue);
             }
-            phase.add_to(shape, output_gradient, &panels, gradient, add);
-        }
-        Vec::new()
-    })
+            let (patch, out) = (shape.patch(), shape.output_channels);
+            let panels = Panels::new(patch, out, buffers, |columns, width, panel| {
+                copy_columns(columns, width, panel, |column| &kernel[column * patch..][..patch]);
+            });
+            multiply_patches(&Im2col::of_input(shape), source, &panels, output, domains, false, epilogue)
+        })
+    }
+
+    /// The gradient of the input, in the input's shape; with `add` it is added to what `gradient` holds.
+    ///
+    /// `epilogue` is called where all pixels are computed at once, which is with a stride of 1, else the result is empty.
+    pub fn backward_input<T: Element, R: Send>(
+        &self,
+        kernel: &[T],
+        output_gradient: &[T],
+        gradient: &mut [T],
+        add: bool,
+        epilogue: impl Epilogue<T, R>,
+    ) -> Vec<Vec<R>> {
+        let Self { shape, domains, buffers } = *self;
+        timed("convolution, input gradient", || {
+            let source = Source::Map(output_gradient);
+            if winograd::applies(shape) {
+                let kernel = winograd_tiles::kernel_backward(shape, kernel, buffers);
+                let strips = Strips::of(shape);
+                return winograd_tiles::convolve(strips, source, &kernel, gradient, domains, add, epilogue);
+            }
+            let stride = shape.stride;
+            for place in 0..stride * stride {
+                let phase = Phase::new(shape, [place / stride, place % stride]);
+                let panels = phase.panels(shape, kernel, buffers);
+                if stride == 1 {
+                    return multiply_patches(
+                        &phase.gather,
+                        source,
+                        &panels,
+                        gradient,
+                        domains,
+                        add,
+                        epilogue,
+                    );
+                }
+                phase.add_to(shape, source, &panels, gradient, add);
+            }
+            Vec::new()
+        })
+    }
 }
 
 /// The pixels of the input that lie at one place between two strides, and which weights they meet.
@@ -142,12 +151,7 @@ impl Phase {
     }
 
     /// The kernel's weights as the matrix `[taps · out, in]`.
-    fn panels<'b, T: Element>(
-        &self,
-        shape: &ConvShape,
-        kernel: &[T],
-        buffers: &'b Buffers<T>,
-    ) -> Panels<'b, T> {
+    fn panels<'b, T: Element>(&self, shape: &ConvShape, kernel: &[T], buffers: &'b Buffers) -> Panels<'b, T> {
         let (out, inputs) = (shape.output_channels, shape.input_channels);
         Panels::new(self.taps.len() * out, inputs, buffers, |columns, width, panel| {
             copy_rows(columns, width, panel, |row| {
@@ -162,7 +166,7 @@ impl Phase {
     fn add_to<T: Element>(
         &self,
         shape: &ConvShape,
-        output_gradient: &[T],
+        source: Source<T>,
         panels: &Panels<T>,
         gradient: &mut [T],
         add: bool,
@@ -177,7 +181,7 @@ impl Phase {
             for part in even_parts(places, tiles_of(places, panels)) {
                 let rows = number * places + part.start..number * places + part.end;
                 with_scratch(part.len() * channels, |tile| {
-                    multiply_tile(gather, Source::Map(output_gradient), 0, panels, rows, tile, false);
+                    multiply_tile(gather, source, 0, panels, rows, tile, false);
                     self.scatter(shape, part, tile, gradient, add);
                 });
             }
@@ -224,18 +228,17 @@ fn multiply_patches<T: Element, R: Send>(
     add: bool,
     epilogue: impl Epilogue<T, R>,
 ) -> Vec<Vec<R>> {
-    let mut rest = result;
-    let mut tiles = Vec::new();
-    for (domain, rows) in parts_of_domains(domains, gather.places(), |rows| tiles_of(rows, panels)) {
-        let (tile, behind) = rest.split_at_mut(rows.len() * panels.columns);
-        tiles.push((domain, rows, tile));
-        rest = behind;
-    }
-    let work = |(domain, rows, tile): (usize, Range<usize>, &mut [T])| {
-        multiply_tile(gather, source, domain, panels, rows.clone(), tile, add);
-        (domain, epilogue(domain, rows, tile))
-    };
-    by_domain(domains, tiles.into_par_iter().with_max_len(1).map(work).collect())
+    let parts = parts_of_domains(domains, gather.places(), |rows| tiles_of(rows, panels));
+    on_parts(
+        domains,
+        parts,
+        result,
+        |rows| rows.len() * panels.columns,
+        |domain, rows, tile| {
+            multiply_tile(gather, source, domain, panels, rows.clone(), tile, add);
+            epilogue(domain, rows, tile)
+        },
+    )
 }
 
 /// One tile of the result, `[rows, columns of the panels]`.
@@ -255,13 +258,7 @@ fn multiply_tile<T: Element>(
     with_scratch(rows.len() * ROW, |patches| {
         for columns in even_parts(panels.depth, panels.depth.div_ceil(DEPTH)) {
             gather.fill(source, domain, rows.clone(), columns.clone(), patches, ROW);
-            let left = Left {
-                elements: patches,
-                rows: rows.len(),
-                depth: columns.len(),
-                stride: ROW,
-                by_columns: false,
-            };
+            let left = Left::by_rows(patches, [rows.len(), columns.len()], ROW);
             let target = Target::new(tile, panels.columns);
             assert!(tile.len() >= rows.len() * panels.columns);
             // SAFETY: the tile has room for the rows, and only this call knows it.

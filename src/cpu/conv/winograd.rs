@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::im2col::Source;
 use super::shape::ConvShape;
@@ -68,6 +68,25 @@ impl Strips {
             let (picture, row) = (strip / self.per_picture(), strip % self.per_picture());
             (0..self.patches()).map(move |column| (picture, row, column))
         })
+    }
+
+    /// Where the pixels of the patch at a place begin in its picture; none outside. The patch is `before` pixels ahead.
+    #[inline(always)]
+    fn pixels<const SIDE: usize>(
+        self,
+        [row, column]: [usize; 2],
+        before: usize,
+        channels: usize,
+    ) -> [[Option<usize>; SIDE]; SIDE] {
+        let mut pixels = [[None; SIDE]; SIDE];
+        for (y, pixels) in pixels.iter_mut().enumerate() {
+            for (x, pixel) in pixels.iter_mut().enumerate() {
+                let (y, x) = ((2 * row + y).wrapping_sub(before), (2 * column + x).wrapping_sub(before));
+                let inside = y < self.height && x < self.width;
+                *pixel = inside.then(|| (y * self.width + x) * channels);
+            }
+        }
+        pixels
     }
 }
 
@@ -228,13 +247,6 @@ pub struct TransformInput<'a, 'p, T: Element> {
     pub points: &'a mut Points<'p, T>,
 }
 
-impl<T: Element> TransformInput<'_, '_, T> {
-    /// Computes them.
-    pub fn run(self) {
-        Arch::new().dispatch(self);
-    }
-}
-
 impl<T: Element> WithSimd for TransformInput<'_, '_, T> {
     type Output = ();
 
@@ -250,16 +262,7 @@ impl<T: Element> WithSimd for TransformInput<'_, '_, T> {
         for (patch, (picture, row, column)) in strips.places(chosen).enumerate() {
             let map = &map[picture * picture_length..][..picture_length];
             // The patch begins one pixel before its outputs; what lies outside is zero.
-            let inside = |y: usize, x: usize| {
-                let (y, x) = ((2 * row + y).wrapping_sub(1), (2 * column + x).wrapping_sub(1));
-                (y < strips.height && x < strips.width).then(|| (y * strips.width + x) * channels)
-            };
-            let mut pixels = [[None; 4]; 4];
-            for (y, pixels) in pixels.iter_mut().enumerate() {
-                for (x, pixel) in pixels.iter_mut().enumerate() {
-                    *pixel = inside(y, x);
-                }
-            }
+            let pixels: [[_; 4]; 4] = strips.pixels([row, column], 1, channels);
             for channel in (0..channels).step_by(lanes) {
                 let mut values = [[T::splat(simd, T::zero()); 4]; 4];
                 for y in 0..4 {
@@ -291,13 +294,6 @@ pub struct TransformGradient<'a, 'p, T: Element> {
     pub points: &'a mut Points<'p, T>,
 }
 
-impl<T: Element> TransformGradient<'_, '_, T> {
-    /// Computes them.
-    pub fn run(self) {
-        Arch::new().dispatch(self);
-    }
-}
-
 impl<T: Element> WithSimd for TransformGradient<'_, '_, T> {
     type Output = ();
 
@@ -305,18 +301,10 @@ impl<T: Element> WithSimd for TransformGradient<'_, '_, T> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { strips, chosen, gradient, channels, chosen_channels, points } = self;
         let lanes = T::lanes::<S>();
+        let picture_length = strips.height * strips.width * channels;
         for (patch, (picture, row, column)) in strips.places(chosen).enumerate() {
-            let inside = |y: usize, x: usize| {
-                let (y, x) = (2 * row + y, 2 * column + x);
-                (y < strips.height && x < strips.width)
-                    .then(|| ((picture * strips.height + y) * strips.width + x) * channels)
-            };
-            let mut pixels = [[None; 2]; 2];
-            for (y, pixels) in pixels.iter_mut().enumerate() {
-                for (x, pixel) in pixels.iter_mut().enumerate() {
-                    *pixel = inside(y, x);
-                }
-            }
+            let gradient = &gradient[picture * picture_length..][..picture_length];
+            let pixels: [[_; 2]; 2] = strips.pixels([row, column], 0, channels);
             for channel in chosen_channels.clone().step_by(lanes) {
                 let mut values = [[T::splat(simd, T::zero()); 2]; 2];
                 for y in 0..2 {
@@ -342,13 +330,6 @@ pub struct TransformProduct<'a, 'p, T: Element> {
     /// The pixels of the chosen strips alone.
     pub output: &'a mut [T],
     pub add: bool,
-}
-
-impl<T: Element> TransformProduct<'_, '_, T> {
-    /// Computes them.
-    pub fn run(self) {
-        Arch::new().dispatch(self);
-    }
 }
 
 impl<T: Element> WithSimd for TransformProduct<'_, '_, T> {

@@ -5,16 +5,16 @@
 
 use std::ops::Range;
 
+use pulp::Arch;
 use rayon::prelude::*;
 
 use super::im2col::{Source, with_scratch};
 use super::microkernel::{Left, Target, multiply};
 use super::packing::Panelled;
-use super::shape::ConvShape;
+use super::shape::Convolution;
 use super::winograd::{
     CHANNELS, POINTS, Points, Strips, TransformGradient, TransformInput, transform_kernel_back,
 };
-use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, vectorised};
 use crate::cpu::parts::{even_parts, parts_of_domains};
 
@@ -36,13 +36,12 @@ struct Part {
 ///
 /// A large kernel is cut into rows; for a small one the pictures are cut into fixed parts, whose sums are added in order.
 pub fn backward_kernel<T: Element>(
-    shape: &ConvShape,
+    convolution: &Convolution,
     source: Source<T>,
     output_gradient: &[T],
     gradient: &mut [T],
-    domains: &[usize],
-    buffers: &Buffers<T>,
 ) {
+    let Convolution { shape, domains, buffers } = *convolution;
     let (inputs, outs) = (shape.input_channels, shape.output_channels);
     let strips = Strips::of(shape);
     let at_a_time = (PATCHES / strips.patches()).max(1);
@@ -111,32 +110,27 @@ fn add_products<T: Element>(
             let mut left = Points::new(left, most, rows);
             let mut right = Points::new(right, most, inputs);
             for (number, (domain, chosen)) in part.strips.iter().enumerate() {
-                TransformGradient {
+                let of_gradient = TransformGradient {
                     strips,
                     chosen: chosen.clone(),
                     gradient: output_gradient,
                     channels: outs,
                     chosen_channels: part.rows.clone(),
                     points: &mut left,
-                }
-                .run();
-                TransformInput {
+                };
+                Arch::new().dispatch(of_gradient);
+                let (chosen, domain, points) = (chosen.clone(), *domain, &mut right);
+                let patches = chosen.len() * strips.patches();
+                Arch::new().dispatch(TransformInput {
                     strips,
-                    chosen: chosen.clone(),
+                    chosen,
                     source,
-                    domain: *domain,
+                    domain,
                     channels: inputs,
-                    points: &mut right,
-                }
-                .run();
+                    points,
+                });
                 for (point, sum) in sum.chunks_exact_mut(rows * inputs).enumerate() {
-                    let factor = Left {
-                        elements: left.point(point),
-                        rows,
-                        depth: chosen.len() * strips.patches(),
-                        stride: left.stride,
-                        by_columns: true,
-                    };
+                    let factor = Left::by_columns(left.point(point), [rows, patches], left.stride);
                     let panels = Panelled::in_place(right.point(point), right.stride, inputs);
                     // SAFETY: `sum` is a matrix `[rows, in]`, and only this part knows it.
                     unsafe { multiply(factor, panels, Target::new(sum, inputs), number > 0) };

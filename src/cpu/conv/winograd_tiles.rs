@@ -2,23 +2,23 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use pulp::Arch;
 
-use super::epilogue::Epilogue;
 use super::im2col::{Source, with_scratch};
 use super::microkernel::{Left, Target, multiply};
 use super::packing::Panels;
 use super::shape::ConvShape;
+use super::tiles::Epilogue;
 use super::winograd::{CHANNELS, POINTS, Points, Strips, TransformInput, TransformProduct, transform_kernel};
 use crate::cpu::buffers::Buffers;
 use crate::cpu::element::{Element, vectorised};
-use crate::cpu::parts::{by_domain, parts_of_domains};
+use crate::cpu::parts::{on_parts, parts_of_domains};
 
 /// The transformed kernel, point after point `[in, out]`.
 pub fn kernel_forward<'b, T: Element>(
     shape: &ConvShape,
     kernel: &[T],
-    buffers: &'b Buffers<T>,
+    buffers: &'b Buffers,
 ) -> Panels<'b, T> {
     let (inputs, outs) = (shape.input_channels, shape.output_channels);
     Panels::new(POINTS * inputs, outs, buffers, |columns, width, panel| {
@@ -30,7 +30,7 @@ pub fn kernel_forward<'b, T: Element>(
 pub fn kernel_backward<'b, T: Element>(
     shape: &ConvShape,
     kernel: &[T],
-    buffers: &'b Buffers<T>,
+    buffers: &'b Buffers,
 ) -> Panels<'b, T> {
     let (inputs, outs) = (shape.input_channels, shape.output_channels);
     Panels::new(POINTS * outs, inputs, buffers, |columns, width, panel| {
@@ -126,42 +126,52 @@ pub fn convolve<T: Element, R: Send>(
     let chosen = parts_of_domains(domains, strips.per_picture(), |count| {
         parts(count, strips.patches(), inputs + outs)
     });
-    let mut rest = output;
-    let mut tiles = Vec::new();
-    for (domain, chosen) in chosen {
-        let pixels = strips.pixel(chosen.start)..strips.pixel(chosen.end);
-        let (tile, behind) = rest.split_at_mut(pixels.len() * outs);
-        tiles.push((domain, chosen, pixels, tile));
-        rest = behind;
-    }
-    let work = |(domain, chosen, pixels, tile): (usize, Range<usize>, Range<usize>, &mut [T])| {
-        let patches = chosen.len() * strips.patches();
-        with_scratch(Points::<T>::length(patches, inputs), |transformed| {
-            let mut transformed = Points::new(transformed, patches, inputs);
-            let points = &mut transformed;
-            TransformInput { strips, chosen: chosen.clone(), source, domain, channels: inputs, points }.run();
-            with_scratch(Points::<T>::length(patches, outs), |products| {
-                let products = Points::new(products, patches, outs);
-                for point in 0..POINTS {
-                    let left = Left {
-                        elements: transformed.point(point),
-                        rows: patches,
-                        depth: inputs,
-                        stride: transformed.stride,
-                        by_columns: false,
-                    };
-                    let target = &mut products.elements[point * products.between..][..products.between];
-                    let target = Target::new(target, products.stride);
-                    // SAFETY: a point has room for all patches, and only this call knows it.
-                    unsafe { multiply(left, kernel.below(point * inputs), target, false) };
-                }
-                let points = &products;
-                TransformProduct { strips, chosen, points, channels: outs, output: &mut *tile, add }.run();
+    let pixels = |chosen: &Range<usize>| strips.pixel(chosen.start)..strips.pixel(chosen.end);
+    on_parts(
+        domains,
+        chosen,
+        output,
+        |chosen| pixels(chosen).len() * outs,
+        |domain, chosen, tile| {
+            let rows = pixels(&chosen);
+            let patches = chosen.len() * strips.patches();
+            with_scratch(Points::<T>::length(patches, inputs), |transformed| {
+                let mut transformed = Points::new(transformed, patches, inputs);
+                let points = &mut transformed;
+                let (of_strips, channels) = (chosen.clone(), inputs);
+                Arch::new().dispatch(TransformInput {
+                    strips,
+                    chosen: of_strips,
+                    source,
+                    domain,
+                    channels,
+                    points,
+                });
+                with_scratch(Points::<T>::length(patches, outs), |products| {
+                    let products = Points::new(products, patches, outs);
+                    for point in 0..POINTS {
+                        let left = transformed.point(point);
+                        let left = Left::by_rows(left, [patches, inputs], transformed.stride);
+                        let target = &mut products.elements[point * products.between..][..products.between];
+                        let target = Target::new(target, products.stride);
+                        // SAFETY: a point has room for all patches, and only this call knows it.
+                        unsafe { multiply(left, kernel.below(point * inputs), target, false) };
+                    }
+                    let points = &products;
+                    let output = &mut *tile;
+                    Arch::new().dispatch(TransformProduct {
+                        strips,
+                        chosen,
+                        points,
+                        channels: outs,
+                        output,
+                        add,
+                    });
+                });
             });
-        });
-        (domain, epilogue(domain, pixels, tile))
-    };
-    by_domain(domains, tiles.into_par_iter().with_max_len(1).map(work).collect())
+            epilogue(domain, rows, tile)
+        },
+    )
 }
 
 /// Into how many parts the strips are cut: the transforms of each stay near the second-level cache, unless that left too few

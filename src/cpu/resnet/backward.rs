@@ -12,8 +12,7 @@ use super::plan::{BlockPlan, Gradients, Unit};
 use crate::cpu::batch_norm::Normalisation;
 use crate::cpu::batch_norm_gradient::{self as norm, GradientSums, Open};
 use crate::cpu::conv::im2col::Source;
-use crate::cpu::conv::kernel_gradient::backward_kernel;
-use crate::cpu::conv::tiles as conv;
+use crate::cpu::conv::tiles::as_it_is;
 use crate::cpu::element::{Element, scratch};
 use crate::cpu::max_pool;
 
@@ -165,28 +164,18 @@ impl<T: Element> Pass<'_, T> {
         add: bool,
         closing: Option<&Closing<T>>,
     ) -> Vec<GradientSums> {
-        let (shape, domains) = (&convolved.shape, &self.plan.domains);
+        let convolution = self.convolution(&convolved.shape);
         let kernel = self.tensors[unit.number].kernel;
         let Some(closing) = closing else {
-            conv::backward_input(
-                shape,
-                kernel,
-                gradient,
-                of_input,
-                add,
-                domains,
-                self.buffers,
-                conv::as_it_is,
-            );
+            convolution.backward_input(kernel, gradient, of_input, add, as_it_is);
             return Vec::new();
         };
         let finish = |domain, rows, tile: &mut [T]| closing.close_tile(domain, rows, tile);
-        let tiles =
-            conv::backward_input(shape, kernel, gradient, of_input, add, domains, self.buffers, finish);
+        let tiles = convolution.backward_input(kernel, gradient, of_input, add, finish);
         if tiles.is_empty() {
             return self.close(closing, of_input); // a stride: the pixels were not computed at once
         }
-        tiles.into_iter().map(|tiles| GradientSums::of_all(shape.input_channels, tiles)).collect()
+        tiles.into_iter().map(|tiles| GradientSums::of_all(convolved.shape.input_channels, tiles)).collect()
     }
 
     fn kernel_backward(
@@ -198,8 +187,7 @@ impl<T: Element> Pass<'_, T> {
         result: &mut [Gradients<T>],
     ) {
         let mut of_kernel = scratch(self.tensors[unit.number].kernel.len());
-        let domains = &self.plan.domains;
-        backward_kernel(&convolved.shape, source, gradient, &mut of_kernel, domains, self.buffers);
+        self.convolution(&convolved.shape).backward_kernel(source, gradient, &mut of_kernel);
         result[unit.number].kernel = of_kernel;
     }
 

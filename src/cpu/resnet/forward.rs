@@ -16,12 +16,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::plan::{BlockPlan, Plan, Tensors, Unit};
-use crate::cpu::batch_norm::EPSILON;
-use crate::cpu::batch_norm::{self as norm, Moments, Normalisation};
+use crate::cpu::batch_norm::{self as norm, EPSILON, Moments, Normalisation};
 use crate::cpu::buffers::Buffers;
 use crate::cpu::conv::im2col::Source;
-use crate::cpu::conv::shape::ConvShape;
-use crate::cpu::conv::tiles as conv;
+use crate::cpu::conv::shape::{ConvShape, Convolution};
+use crate::cpu::conv::tiles::as_it_is;
 use crate::cpu::element::Element;
 use crate::cpu::max_pool;
 
@@ -66,7 +65,7 @@ pub(crate) struct Forward<T> {
 pub(crate) struct Pass<'a, T> {
     pub plan: &'a Plan,
     pub tensors: Vec<Tensors<'a, T>>,
-    pub buffers: &'a Buffers<T>,
+    pub buffers: &'a Buffers,
 }
 
 impl<T: Element> Pass<'_, T> {
@@ -134,20 +133,23 @@ impl<T: Element> Pass<'_, T> {
         let shape = ConvShape::new(input_dims, &unit.kernel_dims, unit.stride, unit.padding)?;
         let mut output = self.buffers.take(shape.output_dims().iter().product());
         let kernel = self.tensors[unit.number].kernel;
-        let domains = &self.plan.domains;
+        let convolution = self.convolution(&shape);
         let moments = match &unit.given {
             Some(given) => {
-                conv::forward(&shape, source, kernel, &mut output, domains, self.buffers, conv::as_it_is);
-                vec![given.clone(); domains.len()]
+                convolution.forward(source, kernel, &mut output, as_it_is);
+                vec![given.clone(); self.plan.domains.len()]
             }
             None => {
                 let moments = |_, _, tile: &mut [T]| norm::moments_of_tile(tile, shape.output_channels);
-                let tiles =
-                    conv::forward(&shape, source, kernel, &mut output, domains, self.buffers, moments);
+                let tiles = convolution.forward(source, kernel, &mut output, moments);
                 tiles.into_iter().map(Moments::of_all).collect()
             }
         };
         Ok(Convolved { shape, output, moments })
+    }
+
+    pub(crate) fn convolution<'s>(&'s self, shape: &'s ConvShape) -> Convolution<'s> {
+        Convolution { shape, domains: &self.plan.domains, buffers: self.buffers }
     }
 
     /// Lends `relu(norm(conv))` of the unit `before` to the unit that reads it: computed while it is read if that can be.

@@ -3,11 +3,9 @@
 
 use super::forward::{Pass, global_average};
 use super::plan::{BlockPlan, Tensors, Unit};
-use crate::cpu::batch_norm::EPSILON;
-use crate::cpu::batch_norm::{Moments, Normalisation, normalise_tile};
+use crate::cpu::batch_norm::{EPSILON, Moments, Normalisation, normalise_tile};
 use crate::cpu::conv::im2col::Source;
 use crate::cpu::conv::shape::ConvShape;
-use crate::cpu::conv::tiles as conv;
 use crate::cpu::element::Element;
 
 /// A map and its dimensions, `[batch, height, width, channels]`.
@@ -73,8 +71,7 @@ impl<T: Element> Pass<'_, T> {
             let shortcut = shortcut.map(|shortcut| &shortcut[rows.start * channels..rows.end * channels]);
             normalise_tile(tile, &normalisation, shortcut, relu);
         };
-        let pictures = [shape.batch];
-        conv::forward(&shape, Source::Map(input), kernel, &mut output, &pictures, self.buffers, finish);
+        self.convolution(&shape).forward(Source::Map(input), kernel, &mut output, finish);
         Ok((output, dims))
     }
 }
