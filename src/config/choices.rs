@@ -146,7 +146,7 @@ fn lists_and_images(written: &str) -> DataSource {
         return whole;
     }
     there
-        .or_else(|| cuts().last())
+        .or_else(|| cuts().next_back())
         .map_or(whole, |(lists, images)| DataSource::Lists { lists, images: Some(images) })
 }
 

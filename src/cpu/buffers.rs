@@ -7,10 +7,13 @@ use std::sync::Mutex;
 use super::element::{Element, scratch};
 use crate::lock::lock;
 
+/// Vectors of one element and one length.
+type Kept = Vec<Box<dyn Any + Send>>;
+
 /// Vectors that were given back, by their element and length. A training step asks for the same lengths each time.
 #[derive(Debug, Default)]
 pub struct Buffers {
-    free: Mutex<HashMap<(TypeId, usize), Vec<Box<dyn Any + Send>>>>,
+    free: Mutex<HashMap<(TypeId, usize), Kept>>,
 }
 
 impl Buffers {

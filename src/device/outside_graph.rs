@@ -51,12 +51,15 @@ pub(crate) fn once<T>(tape: &Mutex<Option<T>>) -> Result<T> {
 /// Gradients in the order of the inputs, each until its input takes it.
 type Left = Arc<Mutex<Vec<Option<Tensor>>>>;
 
+/// Gradients of the inputs from the value and the gradient at it.
+type Backward = Box<dyn Fn(&Tensor, &Tensor) -> Result<Vec<Tensor>> + Send + Sync>;
+
 struct Outside {
     name: &'static str,
     inputs: usize,
     /// Taken by the forward pass: the graph keeps the operation, and would keep the value a second time.
     value: Mutex<Option<Tensor>>,
-    backward: Box<dyn Fn(&Tensor, &Tensor) -> Result<Vec<Tensor>> + Send + Sync>,
+    backward: Backward,
     left: Left,
 }
 
