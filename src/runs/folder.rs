@@ -118,7 +118,8 @@ impl RunFolder {
         for data in inside(root).unwrap_or_default() {
             let path = data.join(&config.task).join(config.method_name()).join(config.seed.to_string());
             let last = path.join(checkpoint_name(Kept::Last));
-            if last.exists() && Checkpoint::header(&last)?.pictures == digest {
+            // A damaged checkpoint of another run is not this one's trouble.
+            if last.exists() && Checkpoint::header(&last).is_ok_and(|header| header.pictures == digest) {
                 found.push(path);
             }
         }
@@ -177,8 +178,8 @@ impl RunFolder {
             }
             checkpoint = Some(found);
         }
-        write_atomically(&path.join(PICTURES), pictures.to_text().as_bytes())?;
         write_atomically(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
+        write_atomically(&path.join(PICTURES), pictures.to_text().as_bytes())?;
         let step = checkpoint.as_ref().map(|found| found.header.progress.step);
         cut_after(&path.join(METRICS), step)?;
         let metrics = append_to(&path.join(METRICS))?;
