@@ -18,7 +18,7 @@ fn trained() -> NamedTensors {
     let mut tensors = named(&network(BackboneKind::Small, 1)).expect("tensors");
     for (name, tensor) in &mut tensors {
         if name.ends_with("running_mean") {
-            *tensor = (tensor.as_ref() + 0.25).expect("a tensor");
+            *tensor = (&*tensor + 0.25).expect("a tensor");
         }
     }
     tensors
