@@ -153,7 +153,7 @@ pub fn initial_weights_file(config: &RunConfig) -> Result<Option<PathBuf>> {
             .advice(format!(
                 "{fetch}, or --weights FILE with torchvision's {other} (.safetensors or .pth), or --weights none for \
                  random values; what works now, without any file: --preset mini, a small network on pictures of 40×40 with \
-                 its weights built in, some 0.03 to 0.1 s a step on two cores"
+                 its weights built in, some 0.03 to 0.15 s a step on two cores"
             ))
             .into()),
         },
