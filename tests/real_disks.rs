@@ -62,9 +62,19 @@ fn assert_says(text: &str, parts: &[&str]) {
     }
 }
 
+/// Lines for every picture of a domain, whose classes have these numbers.
 fn list(good: &Path, domain: &str, order: [u32; 3], label: impl Fn(u32) -> String) -> String {
+    lines(good, domain, CLASSES.iter().copied().zip(order), label)
+}
+
+fn lines<'a>(
+    good: &Path,
+    domain: &str,
+    classes: impl IntoIterator<Item = (&'a str, u32)>,
+    label: impl Fn(u32) -> String,
+) -> String {
     let mut lines = String::new();
-    for (class, number) in CLASSES.iter().zip(order) {
+    for (class, number) in classes {
         for entry in std::fs::read_dir(good.join(domain).join(class)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.starts_with("000") {
@@ -154,14 +164,7 @@ fn list_of(good: &Path, domain: &str) -> String {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     classes.sort_by_key(|name| name.to_lowercase());
-    let mut lines = String::new();
-    for (label, class) in classes.iter().enumerate() {
-        for entry in std::fs::read_dir(good.join(domain).join(class)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            lines += &format!("{domain}/{class}/{name} {label}\n");
-        }
-    }
-    lines
+    lines(good, domain, classes.iter().map(String::as_str).zip(0..), labelled)
 }
 
 #[test]
@@ -247,6 +250,8 @@ fn assert_label_free(folder: &Path, data: &str, seed: &str, pictures: usize) {
     assert_says(&text, &[&format!("{pictures} pictures of Clipart in p.csv; accuracy: no labels")]);
     let csv = std::fs::read_to_string(folder.join("p.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + pictures);
+    let text = said(folder, &["predict", "--domain", "Art", "--run", &run, "--csv", "a.csv"]);
+    assert_says(&text, &["12 pictures of Art in a.csv; accuracy: ", " %"]);
     let row: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
     assert!(
         CLASSES.contains(&row[1]) && row[2].parse::<f64>().unwrap() > 0.33 && row[3].is_empty(),

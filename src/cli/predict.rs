@@ -128,24 +128,27 @@ impl Predict {
         let domains = domain_names(&config.data)?;
         let (sources, target) = find_task(&config.task, &domains)?;
         let wanted = if name.is_empty() { target } else { find_domain(name, &domains)? };
-        // Another domain takes the target's place, so that it needs no labels either.
-        let others: Vec<usize> = sources.into_iter().filter(|source| *source != wanted).collect();
-        let others = if others.is_empty() { vec![target] } else { others };
-        config.task = task_name(&others, wanted, &domains);
+        // Another domain takes the target's place, so that it needs no labels; the only source stays where it is.
+        let only = sources == [wanted];
+        if !only {
+            let others: Vec<usize> = sources.into_iter().filter(|source| *source != wanted).collect();
+            config.task = task_name(&others, wanted, &domains);
+        }
         let config = config.check()?;
         let task = open_task(&config)?;
+        let domain = if only { &task.source } else { &task.target };
         remark(&task.remarks);
         trained.require_classes(&task.classes)?;
-        let found = evaluate(&trained.model, &task.target, &transform(&config), config.test_batch_size)?;
+        let found = evaluate(&trained.model, domain, &transform(&config), config.test_batch_size)?;
         let mut text = "picture,class,probability,label\n".to_owned();
         for one in &found.predictions {
             let label = task.classes.get(one.label as usize).map_or("", String::as_str);
-            let picture = cell(&task.target.pictures.name(one.index));
+            let picture = cell(&domain.pictures.name(one.index));
             let class = cell(&task.classes[one.class as usize]);
             text += &format!("{picture},{class},{:.6},{}\n", one.probability, cell(label));
         }
         write_atomically(&self.csv, text.as_bytes())?;
-        let (count, domain) = (found.predictions.len(), &task.target.name);
+        let (count, domain) = (found.predictions.len(), &domain.name);
         let accuracy = percent(found.accuracy);
         say(format!("{count} pictures of {domain} in {}; accuracy: {accuracy}", self.csv.display()))
     }

@@ -94,10 +94,12 @@ impl Sweep {
         remark(&left_out(&base.data)?);
         let mut plan = Plan::new(&base, &self.tasks, &self.methods, &self.seeds)?;
         // Said once and now, not by every run when its turn comes; a run that has begun needs no initial weights.
-        let absent =
-            |run| matches!(RunState::of(&RunFolder::path_of(&self.out, run), run), Ok(RunState::Absent));
-        if plan.runs.iter().any(|run| absent(run)) {
-            initial_weights_file(&base)?;
+        if let Err(error) = initial_weights_file(&base) {
+            let absent =
+                |run| matches!(RunState::of(&RunFolder::path_of(&self.out, run), run), Ok(RunState::Absent));
+            if plan.runs.iter().any(|run| absent(run)) {
+                return Err(error);
+            }
         }
         if let Some(file) = &self.slurm {
             let script = script_of_this_command(plan.runs.len(), &self.out, &self.requests)?;

@@ -10,12 +10,12 @@ use clap::builder::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::data::class_folders::list;
-use crate::data::folder;
 use crate::data::lists::Lists;
+use crate::data::{folder, office_home};
 use crate::error::{Error, complain, nearest};
 use crate::files::user_path;
 use crate::method::table::{self, Entry};
+use crate::mini_home::{self, Split};
 
 /// Lets a file of settings hold a choice as the text that the command line takes.
 macro_rules! written_as_text {
@@ -80,39 +80,22 @@ impl DataSource {
         }
     }
 
-    /// How many pictures a domain has on average: files below its folder, lines of its lists.
+    /// How many pictures a domain has on average.
     ///
     /// # Errors
     /// If they cannot be read.
     pub fn pictures_per_domain(&self) -> Result<usize, Error> {
-        Ok(match self {
-            Self::Mini => 480,
-            Self::OfficeHome(_) => 15_588 / 4,
-            Self::Folder(path) => {
-                let domains = folder::domains(path)?;
-                let count = domains.iter().map(|domain| pictures_below(&path.join(domain), 2)).sum::<Result<
-                    usize,
-                    _,
-                >>(
-                )?;
-                count / domains.len().max(1)
+        match self {
+            Self::Mini => {
+                Ok(mini_home::domain("Art", Split::Train, &mini_home::Options::default())?.pictures.len())
             }
-            Self::Lists { lists: path, images } => {
-                let domains = Lists { folder: path, images: images.as_deref() }.domains()?.len();
-                let count_lines =
-                    |file: &PathBuf| std::fs::read_to_string(file).map_or(0, |text| text.lines().count());
-                let texts = list(path)?.others;
-                texts.iter().map(count_lines).sum::<usize>() / domains.max(1)
+            Self::OfficeHome(_) => Ok(office_home::pictures_per_task()? / 2),
+            Self::Folder(path) => folder::pictures_per_domain(path),
+            Self::Lists { lists, images } => {
+                Lists { folder: lists, images: images.as_deref() }.pictures_per_domain()
             }
-        })
+        }
     }
-}
-
-fn pictures_below(path: &Path, depth: usize) -> Result<usize, Error> {
-    let inside = list(path)?;
-    let folders = inside.folders.iter().filter(|_| depth > 0);
-    let deeper = folders.map(|name| pictures_below(&path.join(name), depth - 1)).sum::<Result<usize, _>>()?;
-    Ok(inside.pictures.len() + deeper)
 }
 
 impl FromStr for DataSource {

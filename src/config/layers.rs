@@ -31,7 +31,7 @@ impl Preset {
             Self::Mini => RunConfig::mini(),
             Self::OfficeHome => RunConfig::office_home(),
             Self::Slides => RunConfig::slides(),
-            Self::SmallResnet => RunConfig::small_resnet(3897),
+            Self::SmallResnet => RunConfig::small_resnet(15_588 / 4),
             Self::DomainNet => RunConfig::domain_net(),
         }
     }

@@ -14,6 +14,7 @@ use super::listed::some_of;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
     lines: Vec<String>,
+    digest: String,
 }
 
 impl Fingerprint {
@@ -39,12 +40,21 @@ impl Fingerprint {
                 lines.push(format!("{}/{class}/{file}\t{bytes}", domain.name));
             }
         }
-        Self { lines }
+        Self::from_lines(lines)
+    }
+
+    fn from_lines(lines: Vec<String>) -> Self {
+        let mut digest = Sha256::new();
+        for line in &lines {
+            digest.update(line);
+            digest.update("\n");
+        }
+        Self { lines, digest: digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect() }
     }
 
     /// Its SHA-256 in hexadecimal digits.
-    pub fn digest(&self) -> String {
-        Sha256::digest(self.to_text()).iter().map(|byte| format!("{byte:02x}")).collect()
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// All lines.
@@ -54,7 +64,7 @@ impl Fingerprint {
 
     /// What [`Fingerprint::to_text`] wrote.
     pub fn parse(text: &str) -> Self {
-        Self { lines: text.lines().map(str::to_owned).collect() }
+        Self::from_lines(text.lines().map(str::to_owned).collect())
     }
 
     /// What was changed between this one and a later one, such as `1 missing (Art/Mug/3.jpg), 2 new (…)`; empty if nothing.

@@ -23,6 +23,20 @@ pub fn domains(folder: &Path) -> Result<Vec<String>> {
     Ok(Subfolders::of(folder)?.domains)
 }
 
+/// How many pictures a domain in `folder` has on average.
+///
+/// # Errors
+/// As [`domains`], or if a class folder is empty.
+pub fn pictures_per_domain(folder: &Path) -> Result<usize> {
+    let names = domains(folder)?;
+    let mut count = 0;
+    for name in &names {
+        let found = ClassFolders::read(&folder.join(name))?;
+        count += found.unlabelled.len() + found.classes.values().map(Vec::len).sum::<usize>();
+    }
+    Ok(count / names.len())
+}
+
 /// The subfolders of `folder` that cannot be domains, and what is ignored inside the others; a sentence each.
 ///
 /// # Errors
@@ -53,15 +67,19 @@ impl Subfolders {
         let mut labelled = false;
         for name in &top.folders {
             let inside = list(&folder.join(name))?;
-            let has_pictures =
-                |class: &String| Ok(!list(&folder.join(name).join(class))?.pictures.is_empty());
-            let classes = inside.folders.iter().map(has_pictures).collect::<Result<Vec<bool>>>()?;
-            labelled |= classes.contains(&true);
-            let list =
-                match classes.contains(&true) || inside.folders.is_empty() && !inside.pictures.is_empty() {
-                    true => &mut found.domains,
-                    false => &mut found.others,
-                };
+            // The first class with pictures is enough.
+            let mut has_class = false;
+            for class in &inside.folders {
+                has_class = !list(&folder.join(name).join(class))?.pictures.is_empty();
+                if has_class {
+                    break;
+                }
+            }
+            labelled |= has_class;
+            let list = match has_class || inside.folders.is_empty() && !inside.pictures.is_empty() {
+                true => &mut found.domains,
+                false => &mut found.others,
+            };
             list.push(name.clone());
         }
         if labelled {

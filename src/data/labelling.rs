@@ -1,6 +1,6 @@
 //! Whether lists agree on what their labels mean, as far as the paths show the class: `art/Bike/00001.jpg 5`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use super::list_file::ListLine;
@@ -28,7 +28,7 @@ pub(super) struct Shown {
 #[derive(Clone, Copy)]
 struct Place<'a> {
     file: &'a Path,
-    line: &'a ListLine,
+    line: usize,
     label: u32,
 }
 
@@ -42,27 +42,20 @@ pub(super) fn classes_in(lists: &[(&Path, &[ListLine])]) -> Result<Shown> {
     let mut folders: BTreeMap<u32, BTreeMap<String, &str>> = BTreeMap::new();
     let mut silent = Vec::new();
     for (file, lines) in lists {
-        let Some(up) = (0..=HIGHEST).find(|up| shows_classes(lines, *up)) else {
+        let Some(lines) = (0..=HIGHEST).find_map(|up| by_class(lines, up)) else {
             silent.push(file.display().to_string());
             continue;
         };
-        // The usual label first, so that of two that disagree the odd one is complained about.
-        let usual = usual_labels(lines, up);
-        let is_usual = |line: &&ListLine| {
-            class(line, up).is_some_and(|name| usual.get(&key(name)) == line.label.as_ref())
-        };
-        let (agreeing, others): (Vec<&ListLine>, Vec<&ListLine>) = lines.iter().partition(is_usual);
-        for line in agreeing.into_iter().chain(others) {
-            let (Some(label), Some(name)) = (line.label, class(line, up)) else { continue };
-            let here = Place { file, line, label };
-            let first = *label_of.entry(key(name)).or_insert(here);
+        for Classed { line, label, name, key, .. } in lines {
+            let here = Place { file, line: line.line, label };
+            let first = *label_of.entry(key.clone()).or_insert(here);
             if first.label != label {
                 return Err(complain(
                     format!(
                         "the label {} for {name}, as in {}:{}",
                         first.label,
                         first.file.display(),
-                        first.line.line
+                        first.line
                     ),
                     format!("{label} for '{}'", line.path),
                 )
@@ -70,7 +63,7 @@ pub(super) fn classes_in(lists: &[(&Path, &[ListLine])]) -> Result<Shown> {
                 .advice("number the classes alike in all lists: one class, one label")
                 .into());
             }
-            folders.entry(label).or_default().entry(key(name)).or_insert(name);
+            folders.entry(label).or_default().entry(key).or_insert(name);
         }
     }
     for (label, names) in &folders {
@@ -90,32 +83,48 @@ pub(super) fn classes_in(lists: &[(&Path, &[ListLine])]) -> Result<Shown> {
     Ok(shown)
 }
 
-/// The folder so many levels above the one of the picture.
-fn class(line: &ListLine, up: usize) -> Option<&str> {
-    line.path.rsplit('/').nth(1 + up).filter(|name| !name.is_empty())
+/// A line with a label, and the folder that may be its class.
+struct Classed<'a> {
+    line: &'a ListLine,
+    label: u32,
+    name: &'a str,
+    key: String,
+    /// Whether the label is the usual one of the folder.
+    usual: bool,
 }
 
-fn shows_classes(lines: &[ListLine], up: usize) -> bool {
-    let usual = usual_labels(lines, up);
-    let labelled = lines.iter().filter(|line| line.label.is_some());
-    let agrees =
-        |line: &&ListLine| class(line, up).is_some_and(|name| usual.get(&key(name)) == line.label.as_ref());
-    let (all, agreeing) = (labelled.clone().count(), labelled.filter(agrees).count());
+/// The lines of a list with the folder so many levels above the picture's, those with its usual label first, so that of two
+/// that disagree the odd one is complained about; none if the folders do not show classes.
+fn by_class(lines: &[ListLine], up: usize) -> Option<Vec<Classed<'_>>> {
+    let mut keys: HashMap<&str, String> = HashMap::new();
+    let mut classed = Vec::new();
+    let mut labelled = 0;
+    for line in lines {
+        let Some(label) = line.label else { continue };
+        labelled += 1;
+        let Some(name) = line.path.rsplit('/').nth(1 + up).filter(|name| !name.is_empty()) else { continue };
+        let key = keys.entry(name).or_insert_with(|| key(name)).clone();
+        classed.push(Classed { line, label, name, key, usual: false });
+    }
+    let usual = usual_labels(&classed);
+    for one in &mut classed {
+        one.usual = usual.get(&one.key) == Some(&one.label);
+    }
+    let agreeing = classed.iter().filter(|one| one.usual).count();
     let labels: BTreeSet<&u32> = usual.values().collect();
-    labels.len() > 1 && agreeing as f64 >= AGREEING * all as f64
+    classed.sort_by_key(|one| !one.usual);
+    (labels.len() > 1 && agreeing as f64 >= AGREEING * labelled as f64).then_some(classed)
 }
 
 /// The most frequent label of each folder, by its key; of equals the smallest.
-fn usual_labels(lines: &[ListLine], up: usize) -> BTreeMap<String, u32> {
-    let mut counts: BTreeMap<String, BTreeMap<u32, usize>> = BTreeMap::new();
+fn usual_labels(lines: &[Classed]) -> BTreeMap<String, u32> {
+    let mut counts: BTreeMap<&str, BTreeMap<u32, usize>> = BTreeMap::new();
     for line in lines {
-        if let (Some(label), Some(name)) = (line.label, class(line, up)) {
-            *counts.entry(key(name)).or_default().entry(label).or_default() += 1;
-        }
+        *counts.entry(&line.key).or_default().entry(line.label).or_default() += 1;
     }
-    let usual = |(name, counts): (String, BTreeMap<u32, usize>)| {
+    let usual = |(key, counts): (&str, BTreeMap<u32, usize>)| {
         let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
-        most.map(|(label, _)| (name, label))
+        most.map(|(label, _)| (key.to_owned(), label))
     };
     counts.into_iter().filter_map(usual).collect()
 }

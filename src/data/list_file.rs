@@ -1,9 +1,11 @@
 //! A list of pictures as the published codes have it: `path label` in each line; of a target perhaps `path` alone.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Component, Path};
 
 use crate::data::decode::EXTENSIONS;
-use crate::error::{Complaint, Result, complain};
+use crate::error::{Complaint, Result, complain, file_error};
 
 /// At most this many letters of a line are shown in a message.
 const SHOWN: usize = 80;
@@ -70,10 +72,16 @@ fn is_picture(line: &str) -> bool {
         .is_some_and(|(_, extension)| EXTENSIONS.contains(&extension.to_lowercase().as_str()))
 }
 
-/// Whether the text of a file may be a list: one of its first lines has a picture in it, or it is empty.
-pub(crate) fn may_be_list(bytes: &[u8]) -> bool {
-    let mut lines = bytes.split(|byte| *byte == b'\n').take(100).map(String::from_utf8_lossy);
-    bytes.trim_ascii().is_empty() || lines.any(|line| line.split_whitespace().any(is_picture))
+/// Whether a file may be a list: one of its first lines has a picture in it, or it is empty.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn may_be_list(file: &Path) -> Result<bool> {
+    let mut start = Vec::new();
+    let opened = File::open(file).and_then(|file| file.take(1 << 16).read_to_end(&mut start));
+    opened.map_err(|error| file_error("read", file, error))?;
+    let mut lines = start.split(|byte| *byte == b'\n').take(100).map(String::from_utf8_lossy);
+    Ok(start.trim_ascii().is_empty() || lines.any(|line| line.split_whitespace().any(is_picture)))
 }
 
 fn parse_line(line: &str) -> std::result::Result<(String, Option<u32>), Complaint> {

@@ -7,11 +7,12 @@ use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
 use crate::data::class_folders::list;
 use crate::data::dataset::{Domain, Task, UNLABELLED};
 use crate::data::joined::join;
+use crate::data::labelling;
 use crate::data::list_file::{ListLine, may_be_list, parse};
 use crate::data::listed::some_of;
 use crate::data::names::{find_task, task_name};
 use crate::data::picture_files::{Options, PictureFiles};
-use crate::data::{labelling, spelling};
+use crate::data::spelling::key;
 use crate::error::{Result, complain, file_error};
 
 /// So many lines of a list are tried to find out which folders its paths begin with.
@@ -121,11 +122,9 @@ impl Lists<'_> {
     /// # Errors
     /// As [`Lists::domains`].
     pub fn left_out(&self) -> Result<Vec<String>> {
-        let listing = list(self.folder)?;
-        let texts = listing.others.iter().filter(|file| is_text(file));
         let mut others = Vec::new();
-        for file in texts {
-            if !may_be_list(&std::fs::read(file).map_err(|error| file_error("read", file, error))?) {
+        for file in self.texts()? {
+            if !may_be_list(&file)? {
                 others.push(file.file_name().unwrap_or_default().to_string_lossy().into_owned());
             }
         }
@@ -135,12 +134,30 @@ impl Lists<'_> {
         })
     }
 
+    /// How many pictures a domain has on average.
+    ///
+    /// # Errors
+    /// As [`Lists::domains`], or if a list is malformed.
+    pub fn pictures_per_domain(&self) -> Result<usize> {
+        let files = self.files(false)?;
+        let mut count = 0;
+        for (name, files) in &files {
+            count += self.read(name, files)?.train.lines.len();
+        }
+        Ok(count / files.len())
+    }
+
+    fn texts(&self) -> Result<impl Iterator<Item = PathBuf>> {
+        let is_text =
+            |file: &PathBuf| file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
+        Ok(list(self.folder)?.others.into_iter().filter(is_text))
+    }
+
     /// The files of each domain; those that cannot be lists are left out, unless `all` are asked for.
     fn files(&self, all: bool) -> Result<BTreeMap<String, Files>> {
         let mut files: BTreeMap<String, Files> = BTreeMap::new();
-        for file in list(self.folder)?.others.into_iter().filter(|file| is_text(file)) {
-            if !all && !may_be_list(&std::fs::read(&file).map_err(|error| file_error("read", &file, error))?)
-            {
+        for file in self.texts()? {
+            if !all && !may_be_list(&file)? {
                 continue;
             }
             let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -364,14 +381,11 @@ fn class_names<'a>(
     Ok((first.keys().map(class).collect(), shown.remarks))
 }
 
-fn is_text(file: &Path) -> bool {
-    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
-}
-
 /// Paths that are on the disk under another spelling; every folder is read once.
 #[derive(Default)]
 struct Spellings {
-    folders: BTreeMap<PathBuf, Vec<String>>,
+    /// What is inside each folder, by the key of its name: a list may have a hundred thousand paths.
+    folders: BTreeMap<PathBuf, BTreeMap<String, Vec<String>>>,
 }
 
 impl Spellings {
@@ -380,10 +394,17 @@ impl Spellings {
         let mut found = from.to_owned();
         for part in path.strip_prefix(from).ok()?.components() {
             let inside = self.folders.entry(found.clone()).or_insert_with(|| {
-                let entries = std::fs::read_dir(&found).into_iter().flatten().flatten();
-                entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+                let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+                for entry in std::fs::read_dir(&found).into_iter().flatten().flatten() {
+                    let name = entry.file_name().to_string_lossy().into_owned();
+                    names.entry(key(&name)).or_default().push(name);
+                }
+                names
             });
-            found.push(spelling::find(part.as_os_str().to_str()?, inside)?);
+            let part = part.as_os_str().to_str()?;
+            let alike = inside.get(&key(part))?;
+            let only = (alike.len() == 1).then(|| &alike[0]);
+            found.push(alike.iter().find(|name| *name == part).or(only)?);
         }
         found.is_file().then_some(found)
     }

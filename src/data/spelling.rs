@@ -14,12 +14,6 @@ pub(crate) fn key(name: &str) -> String {
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Of `names`, the one that is `wanted`, or else the only one that is spelled differently.
-pub(crate) fn find<'a>(wanted: &str, names: &'a [String]) -> Option<&'a String> {
-    let mut alike = names.iter().filter(|name| key(name) == key(wanted));
-    names.iter().find(|name| *name == wanted).or_else(|| alike.next().filter(|_| alike.next().is_none()))
-}
-
 /// One spelling for every class of several domains.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct OneSpelling {

@@ -107,19 +107,23 @@ impl RunFolder {
     pub(super) fn to_resume(
         root: &Path,
         config: &RunConfig,
-        pictures: &Fingerprint,
+        pictures: impl FnOnce() -> Fingerprint,
     ) -> Result<Option<PathBuf>> {
         let path = Self::path_of(root, config);
         if path.join(checkpoint_name(Kept::Last)).exists() {
             return Ok(Some(path));
         }
-        let digest = Some(pictures.digest());
+        // To know the pictures takes a look at every file: only where the run is not in its place.
+        let pictures = pictures();
         let mut found = Vec::new();
         for data in inside(root).unwrap_or_default() {
             let path = data.join(&config.task).join(config.method_name()).join(config.seed.to_string());
             let last = path.join(checkpoint_name(Kept::Last));
             // A damaged checkpoint of another run is not this one's trouble.
-            if last.exists() && Checkpoint::header(&last).is_ok_and(|header| header.pictures == digest) {
+            if last.exists()
+                && Checkpoint::header(&last)
+                    .is_ok_and(|header| header.pictures.as_deref() == Some(pictures.digest()))
+            {
                 found.push(path);
             }
         }
@@ -153,7 +157,7 @@ impl RunFolder {
         resume: bool,
         accept_changed_data: bool,
     ) -> Result<(Self, Option<Checkpoint>)> {
-        let begun = if resume { Self::to_resume(root, config, pictures)? } else { None };
+        let begun = if resume { Self::to_resume(root, config, || pictures.clone())? } else { None };
         let path = begun.unwrap_or_else(|| Self::path_of(root, config));
         std::fs::create_dir_all(&path).map_err(|error| file_error("create", &path, error))?;
         let log = append_to(&path.join(LOG))?;
@@ -317,7 +321,7 @@ fn earlier_task(config: &RunConfig) -> Option<String> {
 
 fn require_same_settings(folder: &Path, config: &RunConfig) -> Result<()> {
     let mut before = read_config(folder)?;
-    if Some(&before.task) == earlier_task(config).as_ref() {
+    if before.task != config.task && Some(&before.task) == earlier_task(config).as_ref() {
         before.task.clone_from(&config.task);
     }
     let path = folder.join(CONFIG);
@@ -475,7 +479,7 @@ mod tests {
         assert_eq!(message(&longer, false), "");
         assert_eq!(message(&config, true), "");
         let header = Header {
-            pictures: Some(drawn().digest()),
+            pictures: Some(drawn().digest().to_owned()),
             ..Header::new(&config, "Cl-Rw", &[], &Progress::default())
         };
         Checkpoint::of(header, &[], &[]).unwrap().save(&path.join("last.safetensors")).unwrap();

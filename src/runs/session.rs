@@ -56,7 +56,7 @@ impl Session {
     /// As [`Session::new`].
     pub fn to_resume(config: Checked, root: &Path) -> Result<Self> {
         let session = Self::without_weights(config)?;
-        match RunFolder::to_resume(root, &session.config, &Fingerprint::of(&session.task))? {
+        match RunFolder::to_resume(root, &session.config, || Fingerprint::of(&session.task))? {
             Some(_) => Ok(session),
             None => session.with_initial_weights(),
         }

@@ -159,7 +159,7 @@ impl<'a> Trainer<'a> {
     /// Everything that a resumed run needs, copied.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         let header = Header {
-            pictures: Some(self.pictures.digest()),
+            pictures: Some(self.pictures.digest().to_owned()),
             ..Header::new(self.config, &self.task.name, &self.task.classes, &self.progress)
         };
         Checkpoint::of(header, &self.model.parameters(), &self.optimiser.momentum()?)
