@@ -502,4 +502,15 @@ fn office_home_by_command() {
     std::fs::remove_file(snapshot.join("data/train-00001-of-00002.parquet")).unwrap();
     let output = toalign(&folder, &fetch, &[cached, ("HF_HUB_OFFLINE", "true")]);
     assert!(text(&output.stderr).contains("in the cache, found 1 of 2 files"), "{}", text(&output.stderr));
+
+    // No shell has replaced a ~ or a variable in a file of settings; the same cache is found.
+    let home = ("HOME", folder.path().to_str().unwrap());
+    std::fs::rename(folder.path().join("elsewhere"), folder.path().join("hub")).unwrap();
+    for place in
+        [("HF_HUB_CACHE", "~/hub"), ("HF_HUB_CACHE", "$HOME/hub"), ("HF_HOME", "~"), ("HF_HOME", "$HOME/")]
+    {
+        let output = toalign(&folder, &fetch, &[place, home, ("HF_HUB_OFFLINE", "true")]);
+        let error = text(&output.stderr);
+        assert!(error.contains("in the cache, found 1 of 2 files"), "{place:?}: {error}");
+    }
 }

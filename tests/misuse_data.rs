@@ -198,11 +198,11 @@ fn bad_pictures_are_named_or_skipped() {
     let advice =
         "\n  what to do: replace or delete this file, or add --skip-bad-images to leave such files out";
     let cut_message = format!(
-        "{}: expected a picture (jpg, png, webp, bmp or gif), found a JPEG that is cut off (its end marker is missing)",
+        "{}: expected a picture (jpg, png, webp, bmp, gif or tif), found a JPEG that is cut off (its end marker is missing)",
         cut.display()
     );
     let text_message = format!(
-        "{}: expected a picture (jpg, png, webp, bmp or gif), found other content \
+        "{}: expected a picture (jpg, png, webp, bmp, gif or tif), found other content \
          (the first bytes decide, whatever the extension says)",
         text.display()
     );
@@ -237,7 +237,7 @@ fn nothing_left_after_skipping() {
         "{error}"
     );
     assert!(
-        error.contains("1.png: expected a picture (jpg, png, webp, bmp or gif), found an empty file"),
+        error.contains("1.png: expected a picture (jpg, png, webp, bmp, gif or tif), found an empty file"),
         "{error}"
     );
 }

@@ -98,7 +98,7 @@ fn every_missing_extra_and_unreadable_file_is_named() {
     assert_eq!(cells, ["Drill", "16 of 15", "0 of 48", "0 of 67", "0 of 51"]);
     assert!(out.contains(&format!("missing: {}\n", root.join("art/Drill/00003.jpg").display())), "{out}");
     assert!(out.contains(&format!("extra: {}\n", root.join("art/Chainsaw").display())), "{out}");
-    let reason = "expected a picture (jpg, png, webp, bmp or gif), found other content";
+    let reason = "expected a picture (jpg, png, webp, bmp, gif or tif), found other content";
     let line = format!("unreadable: {}: {reason}", root.join("art/Drill/00004.jpg").display());
     assert!(out.contains(&line), "{out}");
     assert!(err.contains("expected every file in its place and readable, found "), "{err}");
@@ -155,6 +155,34 @@ fn labels_and_order_are_the_published_ones_whatever_the_folders_are_called() {
     );
     assert_eq!(found.remarks.len(), 3);
     assert_eq!(task(&root.join(inside), "Cl-Ar").remarks.len(), 2);
+}
+
+#[test]
+fn what_systems_leave_behind_is_no_copy_of_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("copy");
+    fill(&root, ["Art/Drill/00001.jpg", "Clipart/Drill/00001.jpg"].map(|file| format!("officehome/{file}")));
+    for junk in ["__MACOSX/officehome/Art/Drill", "officehome/@eaDir/Art", "officehome/Art/Drill/@eaDir"] {
+        std::fs::create_dir_all(root.join(junk)).unwrap();
+    }
+    for junk in
+        ["__MACOSX/officehome/Art/Drill/._00001.jpg", "officehome/Art/Thumbs.db", "officehome/desktop.ini"]
+    {
+        std::fs::write(root.join(junk), "x").unwrap();
+    }
+    let found = task(&root, "Ar-Cl");
+    assert_eq!(
+        found.source.pictures.name(0),
+        root.join("officehome/Art/Drill/00001.jpg").display().to_string()
+    );
+    assert_eq!((found.source.pictures.len(), found.target.pictures.len()), (1, 1));
+    let notes = found.remarks.iter().filter(|remark| remark.starts_with("ignored"));
+    assert_eq!(
+        notes.collect::<Vec<_>>(),
+        ["ignored what programs and systems left behind: @eaDir, Thumbs.db, __MACOSX, desktop.ini"]
+    );
+    let art = &on_disk::check(&root).unwrap()[0];
+    assert_eq!((art.found(), art.counts()), (1, [2426, 0, 0]));
 }
 
 #[test]

@@ -322,13 +322,16 @@ fn one_level_more_is_named_and_predict_answers_what_it_can() {
     said(folder.path(), &train("folder:good", &[]));
     let run = "runs/good/Ar-Cl/dannp/0";
     std::fs::write(folder.path().join("bad.png"), "no picture").unwrap();
+    let whole = std::fs::read(folder.path().join("good/Art/Bike/00001.png")).unwrap();
+    std::fs::write(folder.path().join("endless.png"), &whole[..whole.len() - 12]).unwrap();
     std::fs::write(folder.path().join("00000-gradcam.png"), "a user's own").unwrap();
-    let pictures = ["good/Art/Bike/00000.png", "bad.png", "good/Art/Mug/00000.png"];
+    let pictures = ["good/Art/Bike/00000.png", "bad.png", "endless.png", "good/Art/Mug/00000.png"];
     let output = toalign(folder.path(), &[&["predict", "--run", run], &pictures[..]].concat());
     let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert_eq!(output.status.code(), Some(1), "{out}{err}");
-    assert_says(&out, &["good/Art/Bike/00000.png", "good/Art/Mug/00000.png"]);
-    assert_says(&err, &["bad.png: expected a picture", "expected 3 pictures, found 1 that are none"]);
+    assert_says(&out, &["good/Art/Bike/00000.png", "endless.png", "good/Art/Mug/00000.png"]);
+    assert_says(&err, &["note: endless.png: all of the picture is there, but not the mark at its end"]);
+    assert_says(&err, &["bad.png: expected a picture", "expected 4 pictures, found 1 that are none"]);
     assert_eq!(std::fs::read_to_string(folder.path().join("00000-gradcam.png")).unwrap(), "a user's own");
 }
 

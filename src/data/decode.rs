@@ -1,11 +1,19 @@
 //! A picture file to upright sRGB pixels.
 
+mod gif;
+mod jpeg;
+mod orientation;
+mod png;
+
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
+use crate::data::listed::MOST_LISTED;
 use crate::error::{Complaint, Error, Result, complain, file_error};
 
 /// Extensions that count as pictures, in lower case; a file's may be in any case.
@@ -16,13 +24,39 @@ const MOST_BYTES: u64 = 256 * 1024 * 1024;
 /// The longest side, in pixels: what a JPEG can have.
 const LONGEST_SIDE: u32 = 65_535;
 
-/// Reads and decodes the picture in `file`; see [`decode`].
+/// Reads and decodes the picture in `file`; see [`decode`]. What should be said of the file goes to standard error, once.
 ///
 /// # Errors
 /// If the file cannot be read, or as [`decode`]. The message names the file.
 pub fn decode_file(file: &Path, background: Option<[u8; 3]>) -> Result<RgbImage> {
     let bytes = std::fs::read(file).map_err(|error| file_error("read", file, error))?;
-    decode(&bytes, background).map_err(|complaint| Error::from(complaint.at(file.display())))
+    let (picture, whole) =
+        decode_bytes(&bytes, background).map_err(|complaint| Error::from(complaint.at(file.display())))?;
+    if whole == Whole::ButForItsEnd {
+        note_once(file);
+    }
+    Ok(picture)
+}
+
+/// Names a file whose end is missing the first time that it is read, and the first few of such files only.
+fn note_once(file: &Path) {
+    static NAMED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    if named.len() > MOST_LISTED || !named.insert(file.to_owned()) {
+        return;
+    }
+    if named.len() > MOST_LISTED {
+        eprintln!("note: more pictures lack the mark at their end; they are not named");
+    } else {
+        eprintln!("note: {}: all of the picture is there, but not the mark at its end", file.display());
+    }
+}
+
+/// How much of a picture's file is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    All,
+    ButForItsEnd,
 }
 
 /// Decodes the bytes of a picture file to `[height, width]` upright sRGB pixels of 8 bits.
@@ -41,24 +75,53 @@ pub fn decode_file(file: &Path, background: Option<[u8; 3]>) -> Result<RgbImage>
 ///
 /// ```
 /// let complaint = toalign::data::decode::decode(b"some text", None).unwrap_err();
-/// assert!(complaint.to_string().starts_with("expected a picture (jpg, png, webp, bmp or gif), found other content"));
+/// assert!(complaint.to_string().starts_with("expected a picture (jpg, png, webp, bmp, gif or tif), found other content"));
 /// ```
 pub fn decode(bytes: &[u8], background: Option<[u8; 3]>) -> std::result::Result<RgbImage, Complaint> {
+    decode_bytes(bytes, background).map(|(picture, _)| picture)
+}
+
+fn decode_bytes(
+    bytes: &[u8],
+    background: Option<[u8; 3]>,
+) -> std::result::Result<(RgbImage, Whole), Complaint> {
     if bytes.is_empty() {
         return Err(no_picture("an empty file"));
     }
     // A decoder that panics on a broken file must not take the run with it.
     match catch_unwind(AssertUnwindSafe(|| decode_upright(bytes))) {
-        Ok(Ok(picture)) if picture.width() == 0 || picture.height() == 0 => {
+        Ok(Ok((picture, _))) if picture.width() == 0 || picture.height() == 0 => {
             Err(no_picture("one without any pixel"))
         }
-        Ok(Ok(picture)) => Ok(to_rgb(picture, background)),
+        Ok(Ok((picture, whole))) => Ok((to_rgb(picture, background), whole)),
         Ok(Err(complaint)) => Err(complaint),
         Err(_) => Err(no_picture("one that crashes its decoder")),
     }
 }
 
-fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> {
+fn decode_upright(bytes: &[u8]) -> std::result::Result<(DynamicImage, Whole), Complaint> {
+    let format = image::guess_format(bytes).ok().filter(image::ImageFormat::reading_enabled);
+    match format.ok_or_else(|| other_content(bytes))? {
+        image::ImageFormat::Gif => Ok((gif::first_frame(bytes)?.into(), Whole::All)),
+        format => {
+            let ended = match format {
+                image::ImageFormat::Jpeg => {
+                    jpeg::check_coding(bytes)?;
+                    jpeg::with_end(bytes)?
+                }
+                image::ImageFormat::Png => png::with_end(bytes),
+                _ => None,
+            };
+            match ended {
+                Some(ended) => Ok((pixels(&ended)?, Whole::ButForItsEnd)),
+                None => Ok((pixels(bytes)?, Whole::All)),
+            }
+        }
+    }
+}
+
+/// The upright pixels in bytes of a known format.
+fn pixels(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> {
     let undecodable = |error: image::ImageError| {
         let reason = error.to_string().trim().replace('\n', " ");
         no_picture(format!("one that cannot be decoded ({reason})"))
@@ -66,42 +129,44 @@ fn decode_upright(bytes: &[u8]) -> std::result::Result<DynamicImage, Complaint> 
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| no_picture(format!("bytes that cannot be read ({error})")))?;
-    let format =
-        reader.format().filter(|format| format.reading_enabled()).ok_or_else(|| other_content(bytes))?;
-    if format == image::ImageFormat::Jpeg && !jpeg_has_an_end(bytes) {
-        return Err(no_picture("a JPEG that is cut off (its end marker is missing)"));
-    }
     let mut limits = Limits::default();
     limits.max_alloc = Some(2 * MOST_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(undecodable)?;
     let (width, height) = decoder.dimensions();
-    if decoder.total_bytes() > MOST_BYTES || width.max(height) > LONGEST_SIDE {
-        return Err(complain(
-            format!(
-                "a picture of at most {} MiB once decoded, and {LONGEST_SIDE} pixels a side",
-                MOST_BYTES >> 20
-            ),
-            format!("one of {width}×{height} pixels"),
-        )
-        .advice("make it smaller; the network sees a few hundred pixels a side anyway"));
-    }
-    let orientation = decoder.orientation().map_err(undecodable)?;
+    check_size(width, height, decoder.color_type().bytes_per_pixel())?;
+    let orientation = orientation::orientation(&mut decoder).map_err(undecodable)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
     picture.apply_orientation(orientation);
     Ok(picture)
 }
 
+fn check_size(width: u32, height: u32, bytes_per_pixel: u8) -> std::result::Result<(), Complaint> {
+    let bytes = u64::from(width) * u64::from(height) * u64::from(bytes_per_pixel);
+    if bytes <= MOST_BYTES && width.max(height) <= LONGEST_SIDE {
+        return Ok(());
+    }
+    let most = format!(
+        "a picture of at most {} MiB once decoded, and {LONGEST_SIDE} pixels a side",
+        MOST_BYTES >> 20
+    );
+    Err(complain(most, format!("one of {width}×{height} pixels"))
+        .advice("make it smaller; the network sees a few hundred pixels a side anyway"))
+}
+
 fn no_picture(found: impl Into<String>) -> Complaint {
-    complain("a picture (jpg, png, webp, bmp or gif)", found)
+    complain("a picture (jpg, png, webp, bmp, gif or tif)", found)
 }
 
 /// How files begin that are often called pictures; of HEIC and AVIF from the fifth byte on.
-const OTHERS: [(&str, &str, &str); 9] = [
+const OTHERS: [(&str, &str, &str); 12] = [
     ("ftypheic", "a HEIC picture of a phone", "convert it: heif-convert in.heic out.jpg"),
     ("ftypheix", "a HEIC picture of a phone", "convert it: heif-convert in.heic out.jpg"),
     ("ftypmif1", "a HEIF picture", "convert it: heif-convert in.heic out.jpg"),
     ("ftypavif", "an AVIF picture", "convert it: avifdec in.avif out.png"),
+    ("jP  ", "a JPEG 2000 picture", "convert it: opj_decompress -i in.jp2 -o out.png"),
+    ("JXL ", "a JPEG XL picture", "convert it: djxl in.jxl out.png"),
+    ("8BPS", "a Photoshop document", "export it as PNG"),
     ("%PDF", "a PDF document", "convert it: pdftoppm -png in.pdf out"),
     ("<!doctype html", "a web page", "fetch the picture itself; a page may say why it was not given"),
     ("<html", "a web page", "fetch the picture itself; a page may say why it was not given"),
@@ -125,28 +190,6 @@ fn other_content(bytes: &[u8]) -> Complaint {
             .advice("convert it: rsvg-convert in.svg -o out.png");
     }
     no_picture("other content (the first bytes decide, whatever the extension says)")
-}
-
-/// Whether an end-of-image marker follows the first scan.
-///
-/// The decoder fills the missing part of a cut-off JPEG with grey and says nothing; Pillow refuses such a file. The search
-/// starts at the end, where the marker stands in a whole file.
-fn jpeg_has_an_end(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xDA;
-    let mut at = 2;
-    while let Some(&[0xFF, marker]) = bytes.get(at..at + 2) {
-        match marker {
-            START_OF_SCAN => break,
-            0xFF => at += 1, // a fill byte
-            0x01 | 0xD0..=0xD8 => at += 2,
-            _ => match bytes.get(at + 2..at + 4) {
-                // Segments are skipped whole: a thumbnail inside one has an end marker of its own.
-                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-                _ => return false,
-            },
-        }
-    }
-    bytes.get(at..).is_some_and(|scans| scans.windows(2).rev().any(|pair| pair == [0xFF, 0xD9]))
 }
 
 fn to_rgb(picture: DynamicImage, background: Option<[u8; 3]>) -> RgbImage {

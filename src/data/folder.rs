@@ -117,7 +117,7 @@ fn ignored_remark(name: &str, found: &ClassFolders) -> Option<String> {
 }
 
 /// What is said about files and folders that programs and systems left behind.
-fn junk_remark<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<String> {
+pub(super) fn junk_remark<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<String> {
     let names: BTreeSet<&String> = names.into_iter().collect();
     (!names.is_empty()).then(|| format!("ignored what programs and systems left behind: {}", some_of(names)))
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::published_list::{file_name, numbers};
 use super::{ClassCounts, DOMAINS, classes};
 use crate::data::check::{ClassCheck, DomainCheck, Finding, Wrong};
-use crate::data::class_folders::list;
+use crate::data::class_folders::{Listing, list};
 use crate::data::dataset::{Domain, Task};
+use crate::data::folder::junk_remark;
 use crate::data::joined::join;
 use crate::data::names::letters;
 use crate::data::names::{find_task, task_name};
@@ -37,6 +38,7 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
     if found.root != folder {
         remarks.push(format!("Office-Home was found in {}", found.root.display()));
     }
+    let mut junk = found.junk.clone();
     let mut load = |domain: usize| -> Result<Domain> {
         let content = Content::read(&found.of(domain)?, domain, &classes)?;
         let files = content.files();
@@ -47,6 +49,7 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
                 .into());
         }
         remarks.extend(content.remark(&names[domain], folder));
+        junk.extend(content.junk);
         PictureFiles { files, background: options.background }.into_domain(
             &names[domain],
             options,
@@ -55,6 +58,7 @@ pub fn task(folder: &Path, source_target: &str, options: &Options) -> Result<Tas
     };
     let source = join(sources.iter().map(|&source| load(source)).collect::<Result<_>>()?);
     let target_pictures = load(target)?;
+    remarks.extend(junk_remark(&junk));
     let name = task_name(&sources, target, &names);
     let classes = classes.iter().map(|class| class.class.clone()).collect();
     Ok(Task::tested_on_training_pictures(name, source, target_pictures, classes, remarks))
@@ -83,6 +87,8 @@ pub fn check(folder: &Path) -> Result<Vec<DomainCheck>> {
 struct DomainFolders {
     root: PathBuf,
     domains: [Option<PathBuf>; 4],
+    /// What programs and systems left behind, here and on the way here.
+    junk: Vec<String>,
 }
 
 impl DomainFolders {
@@ -101,7 +107,7 @@ impl DomainFolders {
     }
 
     fn search(folder: &Path, depth: usize) -> Result<Option<Self>> {
-        let inside = list(folder)?.folders;
+        let Listing { folders: inside, junk, .. } = list(folder)?;
         let mut domains = [const { None }; 4];
         for name in &inside {
             let Some(domain) = domain_of(name) else { continue };
@@ -111,10 +117,11 @@ impl DomainFolders {
             }
         }
         if domains.iter().any(Option::is_some) {
-            return Ok(Some(Self { root: folder.to_owned(), domains }));
+            return Ok(Some(Self { root: folder.to_owned(), domains, junk }));
         }
         for name in inside.iter().filter(|_| depth > 0) {
-            if let Some(found) = Self::search(&folder.join(name), depth - 1)? {
+            if let Some(mut found) = Self::search(&folder.join(name), depth - 1)? {
+                found.junk.extend(junk);
                 return Ok(Some(found));
             }
         }
@@ -135,6 +142,8 @@ struct Content<'a> {
     classes: Vec<ClassContent<'a>>,
     /// Files and folders that belong to no class.
     strays: Vec<PathBuf>,
+    /// What programs and systems left behind.
+    junk: Vec<String>,
 }
 
 struct ClassContent<'a> {
@@ -153,13 +162,14 @@ impl<'a> Content<'a> {
             let pictures = numbers(published.pictures[domain]).map(|number| (path(number), None)).collect();
             ClassContent { published, pictures, extra: Vec::new() }
         };
-        Self { classes: classes.iter().map(class).collect(), strays: Vec::new() }
+        Self { classes: classes.iter().map(class).collect(), strays: Vec::new(), junk: Vec::new() }
     }
 
     fn read(folder: &Path, domain: usize, classes: &'a [ClassCounts]) -> Result<Self> {
         let mut content = Self::nothing(folder, domain, classes);
         let top = list(folder)?;
         content.strays = [top.pictures, top.others].concat();
+        content.junk = top.junk;
         let mut class_folders = vec![None; classes.len()];
         for name in top.folders {
             let path = folder.join(&name);
@@ -173,6 +183,7 @@ impl<'a> Content<'a> {
             let inside = list(&path)?;
             let folders = inside.folders.iter().map(|name| path.join(name));
             content.strays.extend(inside.others.into_iter().chain(folders));
+            content.junk.extend(inside.junk);
             content.classes[label].place(&path, domain, inside.pictures);
         }
         Ok(content)
