@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::transform::Transform;
 use crate::error::Result;
+use crate::method::shown::Shown;
 use crate::method::table;
 
 pub mod check;
@@ -19,7 +20,7 @@ pub mod layers;
 pub use crate::device::{DeviceChoice, Precision};
 pub use crate::model::resnet::BackboneKind;
 pub use check::Checked;
-pub use choices::{Baseline, Colour, DataSource, Weights};
+pub use choices::{Baseline, Colour, Control, DataSource, Weights};
 pub use layers::{Overlay, Preset};
 
 /// All settings of one run. "Published" means the code of microsoft/UDA, "mini" our offline default.
@@ -42,6 +43,11 @@ pub struct RunConfig {
     /// Align the task-oriented part of the source feature (ToAlign, equations 3 and 4), for methods that align with a discriminator.
     #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, default_missing_value = "true")]
     pub toalign: bool,
+    /// In ToAlign's place one of its controls: `labels` (the true label, one-hot, in place of f_p's softmax), `detached` (f_p
+    /// without a gradient into f), `unit` (f_p with s = 1), `temperature10` (the softmax of f_p at that temperature).
+    #[arg(long, help_heading = "What to train")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
     /// Weigh samples by exp(-entropy) in the alignment loss [default: true, except for dann: false (published)].
     #[arg(long, help_heading = "What to train", action = Set, num_args = 0..=1, default_missing_value = "true")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,6 +180,7 @@ impl RunConfig {
             task: "Ar-Pr".into(),
             method: "hda".parse().expect("hda is in the table"),
             toalign: false,
+            control: None,
             entropy_conditioning: None,
             seed: 123,
             steps: 8000,
@@ -282,7 +289,7 @@ impl RunConfig {
 
     /// The method's name as reports and folders write it, such as `hda+toalign`.
     pub fn method_name(&self) -> String {
-        self.method.name(self.toalign)
+        self.method.name(self.shown())
     }
 
     /// The same settings with the method of this name, such as `hda+toalign`.
@@ -290,8 +297,18 @@ impl RunConfig {
     /// # Errors
     /// If there is no such method.
     pub fn with_method_name(&self, name: &str) -> Result<Self> {
-        let (key, toalign) = table::split(name);
-        Ok(Self { method: key.parse()?, toalign, ..self.clone() })
+        let (key, shown) = table::split(name);
+        let control = shown.is_control().then_some(Control(shown));
+        Ok(Self { method: key.parse()?, toalign: shown == Shown::TaskRelevant, control, ..self.clone() })
+    }
+
+    /// What stands for the source in the alignment.
+    pub fn shown(&self) -> Shown {
+        match (self.control, self.toalign) {
+            (Some(Control(shown)), _) => shown,
+            (None, true) => Shown::TaskRelevant,
+            (None, false) => Shown::Feature,
+        }
     }
 
     /// Pictures of the target per step: as set, or as many as of the source.

@@ -79,7 +79,7 @@ fn describe(found: &mut OneTask, session: &Session) -> Result<()> {
     found.settings = toml::Table::try_from(&**config)
         .unwrap_or_default()
         .into_iter()
-        .filter(|(key, _)| key != "method" && key != "toalign")
+        .filter(|(key, _)| !["method", "toalign", "control"].contains(&key.as_str()))
         .map(|(key, value)| (key, value.to_string()))
         .collect();
     for (domain, part) in [(&task.source, "source"), (&task.target, "target")] {

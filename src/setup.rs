@@ -87,7 +87,7 @@ pub fn check_data(data: &DataSource) -> Result<Vec<DomainCheck>> {
 /// The method with its settings.
 pub fn make_method(config: &RunConfig) -> Box<dyn Method> {
     (config.method.make)(Alignment {
-        toalign: config.toalign,
+        shown: config.shown(),
         entropy_conditioning: config.conditions_on_entropy(),
         weight: config.alignment_factor(),
         statistics_updates: config.toalign_statistics_updates,

@@ -10,6 +10,7 @@ use toalign::method::alignment::Alignment;
 use toalign::method::dannp::Dannp;
 use toalign::method::hda::Hda;
 use toalign::method::losses::{entropy, entropy_weights, softmax};
+use toalign::method::shown::Shown;
 use toalign::method::table::{ALL, Entry, find};
 use toalign::method::toalign::task_relevant;
 use toalign::method::{Method, StepInput};
@@ -33,8 +34,12 @@ fn methods() -> Vec<(&'static Entry, Box<dyn Method>)> {
     for entry in &ALL {
         for toalign in [false, true] {
             for entropy_conditioning in [false, true] {
-                let alignment =
-                    Alignment { toalign, entropy_conditioning, weight: 1.0, statistics_updates: 2 };
+                let alignment = Alignment {
+                    shown: if toalign { Shown::TaskRelevant } else { Shown::Feature },
+                    entropy_conditioning,
+                    weight: 1.0,
+                    statistics_updates: 2,
+                };
                 if entry.with_toalign.is_some() || !(toalign || entropy_conditioning) {
                     methods.push((entry, (entry.make)(alignment)));
                 }
@@ -105,8 +110,12 @@ fn every_method_learns_a_toy_task() {
 fn the_discriminator_is_trained_against_the_backbone() {
     let (source, labels) = batch("source", 1.0);
     let (target, _) = batch("target", 0.6);
-    let alignment =
-        Alignment { toalign: true, entropy_conditioning: true, weight: 1.0, statistics_updates: 2 };
+    let alignment = Alignment {
+        shown: Shown::TaskRelevant,
+        entropy_conditioning: true,
+        weight: 1.0,
+        statistics_updates: 2,
+    };
     let method = Hda { alignment };
     let norms = |coefficient: f64| -> (f64, f64) {
         let model = model("hda");
@@ -205,7 +214,7 @@ fn entropy_weights_are_those_of_the_formula() {
 fn a_method_without_its_batch_or_its_discriminator_says_so() {
     let (source, labels) = batch("source", 1.0);
     let alignment =
-        Alignment { toalign: false, entropy_conditioning: true, weight: 1.0, statistics_updates: 2 };
+        Alignment { shown: Shown::Feature, entropy_conditioning: true, weight: 1.0, statistics_updates: 2 };
     let input = |target| StepInput {
         source_images: &source,
         source_labels: &labels,

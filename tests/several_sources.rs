@@ -71,7 +71,12 @@ fn logits() -> [Var; 2] {
 
 /// The loss and its gradients with respect to the logits of source and target.
 fn alignment(model: &Model, entropy_conditioning: bool) -> (f64, [Vec<f64>; 2]) {
-    let alignment = Alignment { toalign: false, entropy_conditioning, weight: 1.0, statistics_updates: 1 };
+    let alignment = Alignment {
+        shown: toalign::method::shown::Shown::Feature,
+        entropy_conditioning,
+        weight: 1.0,
+        statistics_updates: 1,
+    };
     let [source, target] = logits();
     let seen = [softmax(&source).unwrap(), softmax(&target).unwrap()];
     let both = [&seen[0], &seen[1]];

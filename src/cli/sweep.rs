@@ -82,6 +82,7 @@ impl Sweep {
             ("task", "--tasks"),
             ("method", "--methods"),
             ("toalign", "--methods, such as hda+toalign"),
+            ("control", "--methods, such as hda+labels"),
             ("seed", "--seeds"),
         ] {
             if self.settings.names(key) {

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use super::RunConfig;
 use crate::error::{Result, complain};
+use crate::method::shown::Shown;
 use crate::method::table;
 
 /// Settings that passed the check; whatever trains takes these.
@@ -103,12 +104,17 @@ impl RunConfig {
             "false where momentum is 0",
             self.nesterov,
         )?;
-        let fine = self.method.with_toalign.is_some() || !self.toalign;
+        let alone = self.control.is_none() || !self.toalign;
+        require(alone, "control", "a control or ToAlign, which it takes the place of", "both")?;
+        let fine = self.method.admits(self.shown());
         let aligning = table::all().into_iter().filter(|entry| entry.with_toalign.is_some());
         let keys: Vec<&str> = aligning.map(|entry| entry.key).collect();
         let (last, others) = keys.split_last().unwrap_or((&"none", &[]));
         let expected = format!("a method that aligns ({} or {last})", others.join(", "));
-        require(fine, "toalign", &expected, self.method)
+        let key = if self.toalign { "toalign" } else { "control" };
+        let probabilities =
+            if self.method.admits(Shown::TaskRelevant) { "; dann shows no probabilities" } else { "" };
+        require(fine, key, &format!("{expected}{probabilities}"), self.method)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::data::lists::Lists;
 use crate::data::{folder, office_home};
 use crate::error::{Error, complain, nearest};
 use crate::files::user_path;
+use crate::method::shown::Shown;
 use crate::method::table::{self, Entry};
 use crate::mini_home::{self, Split};
 
@@ -35,7 +36,7 @@ macro_rules! written_as_text {
         }
     )*};
 }
-written_as_text!(DataSource, Baseline, Colour);
+written_as_text!(DataSource, Baseline, Control, Colour);
 
 /// Where the pictures come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +218,41 @@ impl ValueParserFactory for Baseline {
         let listed = table::all().into_iter().map(|entry| PossibleValue::new(entry.key).help(entry.help()));
         PossibleValuesParser::new(listed)
             .map(|key| key.parse().expect("clap lets only keys of the table pass"))
+    }
+}
+
+/// A control in ToAlign's place: what its discriminator is shown of the source instead.
+///
+/// ```
+/// use toalign::config::Control;
+/// use toalign::method::shown::Shown;
+/// assert_eq!("temperature10".parse::<Control>()?.0, Shown::Temperature(10.0));
+/// assert!("toalign".parse::<Control>().is_err());
+/// # Ok::<(), toalign::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Control(pub Shown);
+
+impl FromStr for Control {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match Shown::of_word(text).filter(|shown| shown.is_control()) {
+            Some(shown) => Ok(Self(shown)),
+            None => {
+                let known = Shown::CONTROLS.map(|(shown, does)| format!("{shown} ({does})"));
+                Err(complain(format!("a control: {}", known.join(", ")), format!("'{text}'"))
+                    .advice("ToAlign itself is --toalign")
+                    .into())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -52,7 +52,7 @@ impl Bars {
 
     /// One more bar. Its label may be a method's name, such as `hda+toalign`: it is then shown and coloured as everywhere.
     pub fn bar(mut self, label: &str, value: f64) -> Self {
-        let (label, colour) = (display_name(label).to_owned(), colour_of(label, self.bars.len()));
+        let (label, colour) = (display_name(label), colour_of(label, self.bars.len()));
         self.bars.push(Bar { label, colour, value, ..Bar::default() });
         self
     }

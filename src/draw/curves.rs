@@ -58,7 +58,7 @@ impl Chart {
     pub fn curve(mut self, label: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let markers = [Marker::Circle, Marker::Triangle, Marker::Square];
         self.curves.push(Curve {
-            label: display_name(label).to_owned(),
+            label: display_name(label),
             colour: colour_of(label, self.curves.len()),
             marker: markers[self.curves.len() % markers.len()],
             points: points.into_iter().collect(),
@@ -69,7 +69,7 @@ impl Chart {
     /// One more run of a method: in the method's colour, with its marker, in the legend once however many runs it has.
     pub fn run(mut self, method: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         self.curves.push(Curve {
-            label: display_name(method).to_owned(),
+            label: display_name(method),
             colour: method_colour(method),
             marker: method_marker(method),
             points: points.into_iter().collect(),

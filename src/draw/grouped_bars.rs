@@ -66,7 +66,7 @@ impl GroupedBars {
     /// One more bar in every group. Its label may be a method's name: it is then shown and coloured as everywhere.
     pub fn series(mut self, label: &str, values: impl IntoIterator<Item = (f64, Option<f64>)>) -> Self {
         self.series.push(Series {
-            label: display_name(label).to_owned(),
+            label: display_name(label),
             colour: colour_of(label, self.series.len()),
             values: values.into_iter().collect(),
         });

@@ -48,11 +48,7 @@ impl Histogram {
     /// One more sample; a domain's or a method's name has its colour.
     pub fn sample(mut self, name: &str, values: impl IntoIterator<Item = impl Into<f64>>) -> Self {
         let colour = colour_of(name, self.samples.len());
-        self.samples.push((
-            display_name(name).to_owned(),
-            colour,
-            values.into_iter().map(Into::into).collect(),
-        ));
+        self.samples.push((display_name(name), colour, values.into_iter().map(Into::into).collect()));
         self
     }
 

@@ -60,7 +60,7 @@ impl Scatter {
     pub fn group(mut self, label: &str, dot: Dot, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let colour = colour_of(label, self.groups.len());
         let points = points.into_iter().collect();
-        self.groups.push(Group { label: display_name(label).to_owned(), colour, dot, points });
+        self.groups.push(Group { label: display_name(label), colour, dot, points });
         self
     }
 

@@ -1,5 +1,6 @@
 //! How a method is called and coloured, the same in every table and chart.
 
+use crate::method::shown::Shown;
 use crate::method::table::{self, Look, TargetUse};
 
 /// A colour as red, green, blue.
@@ -43,31 +44,39 @@ const PALETTE: [Colour; 8] = [
 
 /// The colour of a method or a domain, the same everywhere; of anything else, that of its place in the chart.
 pub fn colour_of(label: &str, place: usize) -> Colour {
-    look_of(label).map_or(PALETTE[place % PALETTE.len()], |look| look.colour)
+    known_colour(label).unwrap_or(PALETTE[place % PALETTE.len()])
 }
 
 /// The name to show: `dannp+toalign` is "DANNP+ToAlign", `Real_World` "Real World". An unknown name is shown as it is.
-pub fn display_name(name: &str) -> &str {
-    look_of(name).map_or(name, |look| look.name)
+pub fn display_name(name: &str) -> String {
+    match table::find(name) {
+        Some((entry, shown)) => entry.display_name(shown),
+        None => domain(name).map_or(name, |look| look.name).to_owned(),
+    }
 }
 
 /// The colour of a method, the same everywhere.
 pub fn method_colour(name: &str) -> Colour {
-    look_of(name).map_or(UNKNOWN, |look| look.colour)
+    known_colour(name).unwrap_or(UNKNOWN)
 }
 
-/// The marker of a method: triangles for ToAlign, squares for what does not adapt to the target, discs for the rest.
+/// The marker of a method: triangles for ToAlign and its controls, squares for what does not adapt to the target, discs for
+/// the rest.
 pub fn method_marker(name: &str) -> Marker {
     match table::find(name) {
-        Some((_, true)) => Marker::Triangle,
-        Some((entry, false)) if entry.target != TargetUse::Loss => Marker::Square,
+        Some((_, shown)) if shown != Shown::Feature => Marker::Triangle,
+        Some((entry, _)) if entry.target != TargetUse::Loss => Marker::Square,
         _ => Marker::Circle,
     }
 }
 
-fn look_of(name: &str) -> Option<Look> {
-    let method = table::find(name).map(|(entry, toalign)| entry.look(toalign));
-    method.or_else(|| DOMAINS.iter().find(|(known, _)| *known == name).map(|(_, look)| *look))
+fn known_colour(name: &str) -> Option<Colour> {
+    let method = table::find(name).map(|(entry, shown)| entry.colour(shown));
+    method.or_else(|| domain(name).map(|look| look.colour))
+}
+
+fn domain(name: &str) -> Option<&'static Look> {
+    DOMAINS.iter().find(|(known, _)| *known == name).map(|(_, look)| look)
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 use candle_core::Tensor;
 
 use super::StepInput;
-use super::losses::{adversarial, adversarial_of_several_sources, entropy_weights, equal_weights};
-use super::toalign::task_relevant;
+use super::losses::{
+    adversarial, adversarial_of_several_sources, entropy_weights, equal_weights, one_hot, softmax,
+};
+use super::shown::Shown;
+use super::toalign::{task_relevant, weighted};
 use crate::error::{Result, complain};
 use crate::model::Model;
 
@@ -17,13 +20,13 @@ pub const PUBLISHED_STATISTICS_UPDATES: u32 = 2;
 /// How source and target are aligned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Alignment {
-    /// Whether only the task-relevant part of the source feature is aligned.
-    pub toalign: bool,
+    /// What stands for the source: its feature, with ToAlign only the task-relevant part of it, or a control.
+    pub shown: Shown,
     /// Whether confident images count more. In the published configurations: yes, except for DANN.
     pub entropy_conditioning: bool,
     /// Weight of the loss: 1 in the published configurations, 0.1 for DANN.
     pub weight: f64,
-    /// With ToAlign, how often the source batch moves the running statistics. The published code sends it through the
+    /// With ToAlign or one of its controls, how often the source batch moves the running statistics. The published code sends it through the
     /// backbone twice, hence [`PUBLISHED_STATISTICS_UPDATES`]; 1 treats both domains alike.
     pub statistics_updates: u32,
 }
@@ -36,7 +39,7 @@ impl Alignment {
     /// # Errors
     /// If a shape does not fit, or the target batch is absent.
     pub fn features(&self, model: &Model, input: &StepInput) -> Result<(Tensor, Tensor)> {
-        let of_source = if self.toalign { self.statistics_updates } else { 1 };
+        let of_source = if self.shown == Shown::Feature { 1 } else { self.statistics_updates };
         let domains = [(input.source_images, of_source), (input.target()?, 1)];
         let [source, target] = &model.backbone.forward_domains(&domains)?[..] else {
             return Err(complain("the features of two domains", "another number").into());
@@ -49,9 +52,25 @@ impl Alignment {
     /// # Errors
     /// If a label is not below the number of classes.
     pub fn aligned(&self, source: &Tensor, model: &Model, input: &StepInput) -> Result<Tensor> {
-        match self.toalign {
-            true => task_relevant(source, input.source_labels, &model.head),
-            false => Ok(source.clone()),
+        let labels = input.source_labels;
+        match self.shown {
+            Shown::Feature | Shown::Labels => Ok(source.clone()),
+            Shown::TaskRelevant | Shown::Temperature(_) => task_relevant(source, labels, &model.head),
+            Shown::Detached => task_relevant(&source.detach(), labels, &model.head),
+            Shown::Unit => weighted(source, labels, &model.head),
+        }
+    }
+
+    /// The class probabilities that stand for the source: those of the aligned feature, `[batch, classes]`.
+    ///
+    /// # Errors
+    /// If a label is not below the number of classes.
+    pub fn probabilities(&self, source: &Tensor, model: &Model, input: &StepInput) -> Result<Tensor> {
+        let logits = model.head.forward(&self.aligned(source, model, input)?)?.logits;
+        match self.shown {
+            Shown::Labels => one_hot(input.source_labels, &logits),
+            Shown::Temperature(temperature) => softmax(&(logits / temperature)?),
+            _ => softmax(&logits),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::alignment::Alignment;
 use super::losses::{cross_entropy, softmax};
+use super::measures::Measures;
 use super::{Losses, Method, StepInput};
 use crate::error::Result;
 use crate::model::Model;
@@ -19,14 +20,18 @@ impl Method for Dann {
         let logits = model.head.forward(&source)?.logits; // [batch, classes]
         let classification = cross_entropy(&logits, input.source_labels)?;
 
+        let mut measures = Measures::default();
+        let [source, target] = measures.watch(&source, &target)?;
         let aligned = self.alignment.aligned(&source, model, input)?; // [batch, channels]
         let probabilities = |feature| softmax(&model.head.forward(feature)?.logits);
         let judged = [&probabilities(&aligned)?, &probabilities(&target)?];
+        measures.certainty(&softmax(&logits)?, judged[0])?;
         let alignment = self.alignment.loss(model, input, [&aligned, &target], judged)?;
 
         Ok(Losses {
             total: (&classification + (&alignment * self.alignment.weight)?)?,
             parts: vec![("classification", classification), ("alignment", alignment)],
+            measures,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::alignment::Alignment;
 use super::losses::{cross_entropy, softmax};
+use super::measures::Measures;
 use super::{Losses, Method, StepInput};
 use crate::error::Result;
 use crate::model::Model;
@@ -19,14 +20,17 @@ impl Method for Dannp {
         let logits = model.head.forward(&source)?.logits; // [batch, classes]
         let classification = cross_entropy(&logits, input.source_labels)?;
 
-        let aligned = self.alignment.aligned(&source, model, input)?; // [batch, channels]
-        let source = softmax(&model.head.forward(&aligned)?.logits)?; // [batch, classes]
+        let mut measures = Measures::default();
+        let [source, target] = measures.watch(&source, &target)?;
+        let source = self.alignment.probabilities(&source, model, input)?; // [batch, classes]
         let target = softmax(&model.head.forward(&target)?.logits)?;
+        measures.certainty(&softmax(&logits)?, &source)?;
         let alignment = self.alignment.loss(model, input, [&source, &target], [&source, &target])?;
 
         Ok(Losses {
             total: (&classification + (&alignment * self.alignment.weight)?)?,
             parts: vec![("classification", classification), ("alignment", alignment)],
+            measures,
         })
     }
 }

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::alignment::Alignment;
 use super::losses::{cross_entropy, softmax};
+use super::measures::Measures;
 use super::{Losses, Method, StepInput};
 use crate::error::{Result, complain};
 use crate::model::Model;
@@ -29,9 +30,11 @@ impl Method for Hda {
         let z = Tensor::cat(&[heuristic(&of_source)?, heuristic(&of_target)?], 0)?; // [source + target, classes]
         let heuristic = z.abs()?.mean_all()?;
 
-        let aligned = self.alignment.aligned(&source, model, input)?; // [batch, channels]
-        let source = softmax(&model.head.forward(&aligned)?.logits)?; // [batch, classes]
-        let target = softmax(&of_target.logits)?;
+        let mut measures = Measures::default();
+        let [source, target] = measures.watch(&source, &target)?;
+        let source = self.alignment.probabilities(&source, model, input)?; // [batch, classes]
+        let target = softmax(&model.head.forward(&target)?.logits)?;
+        measures.certainty(&softmax(&of_source.logits)?, &source)?;
         let alignment = self.alignment.loss(model, input, [&source, &target], [&source, &target])?;
 
         Ok(Losses {
@@ -41,6 +44,7 @@ impl Method for Hda {
                 ("alignment", alignment),
                 ("heuristic", heuristic),
             ],
+            measures,
         })
     }
 }

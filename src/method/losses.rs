@@ -28,6 +28,15 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     Ok(candle_nn::loss::cross_entropy(logits, labels)?)
 }
 
+/// The labels `[batch]` as rows of zeros with a one, of the shape and type of `like` `[batch, classes]`.
+///
+/// # Errors
+/// If a label is not below the number of classes.
+pub fn one_hot(labels: &Tensor, like: &Tensor) -> Result<Tensor> {
+    let identity = Tensor::eye(like.dim(1)?, like.dtype(), like.device())?;
+    Ok(identity.index_select(labels, 0)?)
+}
+
 /// Entropy of each row, `H = -Σ p·log(p + 1e-5)`: `[batch, classes]` → `[batch]`.
 pub fn entropy(probabilities: &Tensor) -> Result<Tensor> {
     let log = (probabilities + ENTROPY_EPSILON)?.log()?;

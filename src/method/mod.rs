@@ -5,6 +5,8 @@ pub mod dann;
 pub mod dannp;
 pub mod hda;
 pub mod losses;
+pub mod measures;
+pub mod shown;
 pub mod source_only;
 pub mod table;
 pub mod toalign;
@@ -15,6 +17,7 @@ use candle_core::backprop::GradStore;
 use crate::error::{Result, complain};
 use crate::model::Model;
 use crate::nn::sgd::GroupRates;
+pub use measures::Measures;
 pub use table::ALL;
 
 /// What one training step gets to see.
@@ -51,6 +54,15 @@ pub struct Losses {
     pub total: Tensor,
     /// The terms of the sum, unweighted, by name: `classification`, `alignment`, `heuristic`.
     pub parts: Vec<(&'static str, Tensor)>,
+    /// What is written down beside them.
+    pub measures: Measures,
+}
+
+impl Losses {
+    /// Losses without measures.
+    pub fn new(total: Tensor, parts: Vec<(&'static str, Tensor)>) -> Self {
+        Self { total, parts, measures: Measures::default() }
+    }
 }
 
 /// One way to train: a loss over a source and a target batch. What else there is to know about it stands in its row of

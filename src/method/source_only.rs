@@ -16,7 +16,7 @@ impl Method for SourceOnly {
             model.backbone.forward(input.source_images, Mode::Training { statistics_updates: 1 })?;
         let logits = model.head.forward(&feature)?.logits; // [batch, classes]
         let classification = cross_entropy(&logits, input.source_labels)?;
-        Ok(Losses { total: classification.clone(), parts: vec![("classification", classification)] })
+        Ok(Losses::new(classification.clone(), vec![("classification", classification)]))
     }
 }
 

@@ -7,12 +7,10 @@ use super::alignment::Alignment;
 use super::dann::Dann;
 use super::dannp::Dannp;
 use super::hda::Hda;
+use super::shown::Shown;
 use super::source_only::{SourceOnly, TargetBatchNormOnly};
 use crate::error::{Result, complain};
 use crate::model::{DiscriminatorInput, HeadKind};
-
-/// What turns ToAlign on, behind a method's key.
-const TOALIGN: &str = "+toalign";
 
 /// The method without adaptation, which every other is compared with.
 pub const SOURCE_ONLY: &str = "source-only";
@@ -194,39 +192,52 @@ pub fn all() -> Vec<&'static Entry> {
     ALL.iter().chain(registered.iter().copied()).collect()
 }
 
-/// The key of a name such as `hda+toalign`, and whether ToAlign is on.
-pub fn split(name: &str) -> (&str, bool) {
-    match name.strip_suffix(TOALIGN) {
-        Some(key) => (key, true),
-        None => (name, false),
-    }
+/// The key of a name such as `hda+toalign`, and what stands for the source; a name without a known ending is a key.
+pub fn split(name: &str) -> (&str, Shown) {
+    let parts = name.rsplit_once('+').and_then(|(key, word)| Some((key, Shown::of_word(word)?)));
+    parts.unwrap_or((name, Shown::Feature))
 }
 
-/// The method of a name such as `hda` or `hda+toalign`, and whether ToAlign is on.
+/// The method of a name such as `hda`, `hda+toalign` or `hda+labels`, and what stands for the source.
 ///
 /// ```
 /// use toalign::method::table::find;
-/// let (entry, toalign) = find("hda+toalign").unwrap();
-/// assert_eq!((entry.key, toalign, entry.look(toalign).name), ("hda", true, "HDA+ToAlign"));
-/// assert!(find("source-only+toalign").is_none());
+/// use toalign::method::shown::Shown;
+/// let (entry, shown) = find("hda+toalign").unwrap();
+/// assert_eq!((entry.key, shown, entry.display_name(shown).as_str()), ("hda", Shown::TaskRelevant, "HDA+ToAlign"));
+/// assert!(find("source-only+toalign").is_none() && find("dann+labels").is_none());
 /// ```
-pub fn find(name: &str) -> Option<(&'static Entry, bool)> {
-    let (key, toalign) = split(name);
+pub fn find(name: &str) -> Option<(&'static Entry, Shown)> {
+    let (key, shown) = split(name);
     let entry = all().into_iter().find(|entry| entry.key == key)?;
-    (!toalign || entry.with_toalign.is_some()).then_some((entry, toalign))
+    entry.admits(shown).then_some((entry, shown))
 }
 
-/// Where a method stands in tables: each one before itself with ToAlign, unknown names last.
+/// Where a method stands in tables: each one before itself with ToAlign and the controls, unknown names last.
 pub fn place(name: &str) -> usize {
-    let Some((entry, toalign)) = find(name) else { return usize::MAX };
+    let Some((entry, shown)) = find(name) else { return usize::MAX };
     let row = all().iter().position(|known| known.key == entry.key);
-    row.map_or(usize::MAX, |row| 2 * row + usize::from(toalign))
+    let column = match shown {
+        Shown::Feature => 0,
+        Shown::TaskRelevant => 1,
+        Shown::Labels => 2,
+        Shown::Detached => 3,
+        Shown::Unit => 4,
+        Shown::Temperature(_) => 5,
+    };
+    row.map_or(usize::MAX, |row| 6 * row + column)
 }
 
 impl Entry {
-    /// Its name in folders and records: the key, with `+toalign` behind it where ToAlign is on.
-    pub fn name(&self, toalign: bool) -> String {
-        format!("{}{}", self.key, if toalign { TOALIGN } else { "" })
+    /// Its name in folders and records: the key, and behind it what stands for the source, such as `+toalign`.
+    pub fn name(&self, shown: Shown) -> String {
+        format!("{}{}", self.key, shown.suffix())
+    }
+
+    /// Whether this can stand for the source; only where something is aligned, anything but its feature can.
+    pub fn admits(&self, shown: Shown) -> bool {
+        let aligned = self.discriminator.filter(|_| self.with_toalign.is_some());
+        shown == Shown::Feature || aligned.is_some_and(|input| shown.fits(input))
     }
 
     /// What the help of the command line says about it.
@@ -242,22 +253,39 @@ impl Entry {
         self.target != TargetUse::Unseen
     }
 
-    /// How it is shown with or without ToAlign.
-    pub fn look(&self, toalign: bool) -> Look {
-        self.with_toalign.filter(|_| toalign).unwrap_or(self.look)
+    /// How tables and charts call it, such as `DANNP+ToAlign` or `DANNP+labels`.
+    pub fn display_name(&self, shown: Shown) -> String {
+        match (shown, self.with_toalign) {
+            (Shown::TaskRelevant, Some(look)) => look.name.to_owned(),
+            _ => format!("{}{}", self.look.name, shown.suffix()),
+        }
+    }
+
+    /// Its colour in charts. That of a control lies between those of its method and a green of its own.
+    pub fn colour(&self, shown: Shown) -> [u8; 3] {
+        let green = match shown {
+            Shown::Feature => return self.look.colour,
+            Shown::TaskRelevant => return self.with_toalign.unwrap_or(self.look).colour,
+            Shown::Labels => [0x00, 0x9E, 0x73],
+            Shown::Detached => [0x00, 0x50, 0x20],
+            Shown::Unit => [0x70, 0xC8, 0x30],
+            Shown::Temperature(_) => [0x20, 0xC0, 0xC0],
+        };
+        std::array::from_fn(|channel| (self.look.colour[channel] / 4).saturating_add(green[channel] / 4 * 3))
     }
 }
 
-/// What a method is compared with: with ToAlign the same without, any other with `source-only`, which itself has none.
+/// What a method is compared with: with ToAlign or a control the same without, any other with `source-only`, which itself
+/// has none.
 ///
 /// ```
 /// use toalign::method::table::baseline_of;
-/// assert_eq!(baseline_of("hda+toalign"), Some("hda"));
+/// assert_eq!((baseline_of("hda+toalign"), baseline_of("hda+labels")), (Some("hda"), Some("hda")));
 /// assert_eq!((baseline_of("hda"), baseline_of("source-only")), (Some("source-only"), None));
 /// ```
 pub fn baseline_of(method: &str) -> Option<&str> {
     match split(method) {
-        (key, true) => Some(key),
-        (key, false) => (key != SOURCE_ONLY).then_some(SOURCE_ONLY),
+        (key, Shown::Feature) => (key != SOURCE_ONLY).then_some(SOURCE_ONLY),
+        (key, _) => Some(key),
     }
 }

@@ -84,7 +84,7 @@ impl Figure for RunFields {
             self.draw_head(sheet, &seeds)?;
             for (number, method) in methods.iter().enumerate() {
                 let x = left + column * number as i32;
-                write(sheet, display_name(method), (x, TOP - 16), HPos::Left, font(14.0))?;
+                write(sheet, &display_name(method), (x, TOP - 16), HPos::Left, font(14.0))?;
             }
             for (row, task) in tasks.iter().enumerate() {
                 let y = TOP + ROW * row as i32 + (ROW - FIELD.1) / 2;

@@ -74,7 +74,7 @@ pub fn label_free_table(study: &Study) -> Option<Table> {
                 .map_or("–".into(), |mean| format!("{mean:.3}"))
         };
         let cells = [numbers.len().to_string(), of(|found| found.entropy), of(|found| found.density)];
-        table.push([display_name(method).to_owned()].into_iter().chain(cells));
+        table.push([display_name(method)].into_iter().chain(cells));
     }
     Some(table)
 }
@@ -95,7 +95,8 @@ pub fn accuracy_table(study: &Study, choice: Choice) -> Table {
 
 fn table_of<'a>(study: &'a Study, scores_of: impl Fn(&str) -> Scores<'a>) -> Table {
     let methods = methods(study);
-    let names = methods.iter().map(|method| (display_name(method), Align::Right));
+    let names: Vec<String> = methods.iter().map(|method| display_name(method)).collect();
+    let names = names.iter().map(|name| (name.as_str(), Align::Right));
     let mut table = Table::new([("task", Align::Left)].into_iter().chain(names));
     let scores: Vec<Scores> = methods.iter().map(|method| scores_of(method)).collect();
     let tasks = study.tasks();
@@ -130,7 +131,7 @@ pub fn choice_table(study: &Study) -> Table {
             };
             with_deviation(&values) + &lost
         });
-        table.push([display_name(method).to_owned()].into_iter().chain(cells));
+        table.push([display_name(method)].into_iter().chain(cells));
     }
     table
 }
@@ -149,7 +150,7 @@ pub fn beside_published(study: &Study, published: &[Published]) -> Table {
     let tasks = study.tasks();
     for method in methods(study) {
         let of = |choice| with_deviation(&means_by_seed(&scores(study, method, choice), &tasks));
-        let mut ours = vec![display_name(method).to_owned(), of(Choice::Last), of(Choice::Best)];
+        let mut ours = vec![display_name(method), of(Choice::Last), of(Choice::Best)];
         for row in published.iter().filter(|row| row.our_name().as_deref() == Some(method)) {
             let theirs = [row.mean.map_or(String::new(), as_printed), row.source.clone()];
             table.push(ours.drain(..).chain(theirs));

@@ -42,7 +42,7 @@ pub fn method_bars(study: &Study, size: Size) -> Bars {
     let bar = |run: &StudyRun| {
         let found = standing(run);
         Bar {
-            label: display_name(&run.method).to_owned(),
+            label: display_name(&run.method),
             colour: method_colour(&run.method),
             value: found.last_target_accuracy,
             diamond: Some(found.best_target_accuracy),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::accuracy::methods;
 use crate::draw::style::display_name;
 use crate::error::{Result, complain, file_error};
+use crate::method::shown::Shown;
 use crate::method::table::{self, StepCost, baseline_of};
 use crate::report::statistics::median;
 use crate::report::table::{Align, Table};
@@ -59,10 +60,10 @@ pub fn cost_table(study: &Study) -> Table {
         let times = baseline.and_then(|baseline| step_ratio(study, method, baseline));
         let paper = |name| published_step(name).map(|cost| cost.milliseconds);
         table.push([
-            display_name(method).to_owned(),
+            display_name(method),
             seconds.map_or("–".into(), |seconds| format!("{seconds:.3}")),
             ratio(times, Some(1.0)),
-            baseline.filter(|_| times.is_some()).map_or("", display_name).to_owned(),
+            baseline.filter(|_| times.is_some()).map_or(String::new(), display_name),
             paper(method).map_or(String::new(), |ms| format!("{ms:.0}")),
             ratio(paper(method), baseline.and_then(paper)),
         ]);
@@ -71,7 +72,12 @@ pub fn cost_table(study: &Study) -> Table {
 }
 
 fn published_step(method: &str) -> Option<StepCost> {
-    table::find(method).and_then(|(entry, toalign)| entry.published_cost[usize::from(toalign)])
+    let (entry, shown) = table::find(method)?;
+    entry.published_cost[match shown {
+        Shown::Feature => 0,
+        Shown::TaskRelevant => 1,
+        _ => return None,
+    }]
 }
 
 /// The paper's costs in a sentence.
@@ -163,7 +169,7 @@ pub fn bench_table(lines: &[BenchLine]) -> Table {
             Some(other.method.as_str()) == baseline_of(&line.method) && line.same_setting(other)
         });
         table.push([
-            display_name(&line.method).to_owned(),
+            display_name(&line.method),
             format!("{}, {}+{}, {}², {}", line.backbone, line.batch, line.batch, line.image, line.device),
             format!("{:.3}", line.seconds_per_step),
             ratio(Some(line.seconds_per_step), before.map(|before| before.seconds_per_step)),

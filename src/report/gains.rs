@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::accuracy::{Scores, means_by_seed, methods, scores, signed};
 use super::selection::Choice;
 use crate::draw::style::display_name;
+use crate::method::shown::Shown;
 use crate::method::table::{baseline_of, split};
 use crate::report::statistics::{Difference, holm, mean};
 use crate::report::table::{Align, Table};
@@ -30,7 +31,7 @@ pub fn comparisons(study: &Study) -> Vec<(&str, &str)> {
     let methods = methods(study);
     let pairs = methods.iter().filter_map(|method| Some((*method, baseline_of(method)?)));
     let mut pairs: Vec<(&str, &str)> = pairs.filter(|(_, baseline)| methods.contains(baseline)).collect();
-    pairs.sort_by_key(|(method, _)| !split(method).1);
+    pairs.sort_by_key(|(method, _)| split(method).1 == Shown::Feature);
     pairs
 }
 

@@ -120,7 +120,7 @@ pub fn results_table(study: &Study) -> Table {
             .filter(|_| run.method != SOURCE_ONLY)
             .map(|baseline| number(found.last_target_accuracy - baseline.last_target_accuracy, signed));
         table.push([
-            display_name(&run.method).to_owned(),
+            display_name(&run.method),
             number(found.last_target_accuracy, |percent| format!("{percent:.1}")),
             number(found.best_target_accuracy, |percent| format!("{percent:.1}")),
             gain.unwrap_or_default(),

@@ -29,6 +29,7 @@ use crate::draw::{Chart, Size};
 use crate::error::{Result, complain};
 use crate::explain::overlay::heat_colour;
 use crate::files::write_atomically;
+use crate::method::shown::Shown;
 use crate::method::table::split;
 use crate::runs::find::FoundRuns;
 use crate::runs::study::Study;
@@ -217,7 +218,7 @@ impl Page {
     pub fn of_runs(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<Self> {
         let study = &found.study;
         let chosen = has_choice(study);
-        let pairs = comparisons(study).into_iter().filter(|(method, _)| split(method).1);
+        let pairs = comparisons(study).into_iter().filter(|(method, _)| split(method).1 != Shown::Feature);
         let runs = Runs {
             mean: study.tasks().len() > 1,
             choice,
@@ -364,7 +365,7 @@ fn shown_explanation(explanation: &Explanation) -> Result<ShownExplanation> {
 
 fn shown_panel(panel: &Panel) -> Result<ShownPanel> {
     Ok(ShownPanel {
-        method: display_name(&panel.method).to_owned(),
+        method: display_name(&panel.method),
         predicted_class: panel.predicted_class.clone(),
         probability: percent(panel.probability),
         correct: panel.correct,

@@ -32,9 +32,9 @@ impl Published {
     /// Our name of the same method, such as `hda+toalign`, if we have it.
     pub fn our_name(&self) -> Option<String> {
         let name = self.method.to_lowercase();
-        let (theirs, toalign) = table::split(name.split(" (").next().unwrap_or_default());
+        let (theirs, shown) = table::split(name.split(" (").next().unwrap_or_default());
         let entry = table::all().into_iter().find(|entry| entry.published_as.contains(&theirs))?;
-        Some(entry.name(toalign))
+        Some(entry.name(shown))
     }
 
     /// The mean of the published tasks; none if a task is blank.

@@ -9,6 +9,7 @@ use super::gains::{comparisons, gains_by_task, gains_notes, gains_table};
 use super::selection::Choice;
 use crate::draw::style::display_name;
 use crate::error::Result;
+use crate::method::shown::Shown;
 use crate::method::table::split;
 use crate::report::published::{published as published_rows, published_notes};
 use crate::runs::find::FoundRuns;
@@ -58,7 +59,9 @@ pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<St
     if !comparisons(study).is_empty() {
         parts.push(format!("Gains, mean over tasks, {choice}:"));
         parts.push(gains_table(study, choice).to_string());
-        for (method, baseline) in comparisons(study).into_iter().filter(|(method, _)| split(method).1) {
+        for (method, baseline) in
+            comparisons(study).into_iter().filter(|(method, _)| split(method).1 != Shown::Feature)
+        {
             let (method_name, baseline_name) = (display_name(method), display_name(baseline));
             parts.push(format!("{method_name} − {baseline_name} by task, {choice}:"));
             parts.push(gains_by_task(study, method, baseline, choice).to_string());

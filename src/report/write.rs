@@ -97,7 +97,7 @@ pub fn latex(study: &Study, data: &str, choice: Choice) -> String {
     lines.push("\\midrule".into());
     for (method, values) in methods.iter().zip(&cells) {
         let numbers = values.iter().zip(&best).map(|(values, best)| number(values, best.as_deref()));
-        lines.push(row([escaped(display_name(method))].into_iter().chain(numbers)));
+        lines.push(row([escaped(&display_name(method))].into_iter().chain(numbers)));
     }
     lines.extend(["\\bottomrule", "\\end{tabular}", "\\end{table}"].map(str::to_owned));
     lines.join("\n") + "\n"

@@ -31,7 +31,7 @@ pub enum Record {
         learning_rate: f64,
         /// Coefficient of the gradient reversal in the last of these steps.
         coefficient: f64,
-        /// Mean of every loss by name; `total` among them.
+        /// Mean of every loss by name, `total` among them, and of every [measure](crate::method::measures).
         losses: BTreeMap<String, f64>,
         /// Mean seconds per step.
         seconds_per_step: f64,

@@ -20,7 +20,7 @@ pub enum Part {
     Optimiser,
 }
 
-/// Takes one step and gives every loss by its name, `total` among them; `done` is told of each part that is done.
+/// Takes one step and gives every loss by its name, `total` among them, and every measure; `done` is told of each part that is done.
 ///
 /// # Errors
 /// If a shape does not fit, or a loss is not finite; the weights are then as they were.
@@ -54,6 +54,7 @@ fn finite_values(losses: &Losses, step: usize) -> Result<BTreeMap<String, f64>> 
         }
         values.insert((*name).to_owned(), value);
     }
+    values.extend(losses.measures.read()?.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Ok(values)
 }
 

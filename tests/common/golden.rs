@@ -10,6 +10,7 @@ use toalign::method::alignment::{Alignment, PUBLISHED_STATISTICS_UPDATES};
 use toalign::method::dann::Dann;
 use toalign::method::dannp::Dannp;
 use toalign::method::hda::Hda;
+use toalign::method::shown::Shown;
 use toalign::method::source_only::{SourceOnly, TargetBatchNormOnly};
 use toalign::method::{Method, StepInput};
 use toalign::model::resnet::{BackboneKind, Layer};
@@ -46,7 +47,7 @@ fn head(case: &Value) -> HeadKind {
 
 fn method(case: &Value) -> Box<dyn Method> {
     let alignment = Alignment {
-        toalign: case["toalign"] == true,
+        shown: if case["toalign"] == true { Shown::TaskRelevant } else { Shown::Feature },
         entropy_conditioning: case["entropy"] == true,
         weight: number(case, "w_align"),
         statistics_updates: PUBLISHED_STATISTICS_UPDATES,

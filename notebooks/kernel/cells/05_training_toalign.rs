@@ -148,7 +148,7 @@ impl Method for Softer {
         let weights = [&weight(&p_s)?, &weight(&p_t)?];
         let alignment = adversarial(model.discriminator()?, [&p_s, &p_t], weights, input)?;
         let total = (&classification + &alignment)?;
-        Ok(Losses { total, parts: vec![("classification", classification), ("alignment", alignment)] })
+        Ok(Losses::new(total, vec![("classification", classification), ("alignment", alignment)]))
     }
 }
 ;
