@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::transform::Transform;
 use crate::error::Result;
-use crate::method::shown::Shown;
-use crate::method::table;
+use crate::method::shown::{Shown, Variant};
 
 pub mod check;
 pub mod choices;
@@ -289,7 +288,7 @@ impl RunConfig {
 
     /// The method's name as reports and folders write it, such as `hda+toalign`.
     pub fn method_name(&self) -> String {
-        self.method.name(self.shown())
+        self.method.name(self.variant())
     }
 
     /// The same settings with the method of this name, such as `hda+toalign`.
@@ -297,9 +296,17 @@ impl RunConfig {
     /// # Errors
     /// If there is no such method.
     pub fn with_method_name(&self, name: &str) -> Result<Self> {
-        let (key, shown) = table::split(name);
+        let (key, Variant { shown, once }) = Variant::split(name);
         let control = shown.is_control().then_some(Control(shown));
-        Ok(Self { method: key.parse()?, toalign: shown == Shown::TaskRelevant, control, ..self.clone() })
+        let toalign_statistics_updates = if once { 1 } else { self.toalign_statistics_updates };
+        let toalign = shown == Shown::TaskRelevant;
+        Ok(Self { method: key.parse()?, toalign, control, toalign_statistics_updates, ..self.clone() })
+    }
+
+    /// How the source is dealt with: part of the method's name.
+    pub fn variant(&self) -> Variant {
+        let shown = self.shown();
+        Variant { shown, once: shown != Shown::Feature && self.toalign_statistics_updates == 1 }
     }
 
     /// What stands for the source in the alignment.

@@ -244,6 +244,12 @@ fn assert_label_free(folder: &Path, data: &str, seed: &str, pictures: usize) {
     let report = said(folder, &["report", &format!("runs/{name}"), "--csv", "r.csv", "--html", "r.html"]);
     assert_says(&report, &["without target labels  runs  entropy", "Source accuracy in percent"]);
     assert!(!report.contains("NaN") && !report.contains("oracle"), "{report}");
+    let page = std::fs::read_to_string(folder.join("r.html")).unwrap();
+    assert!(page.contains("without target labels"));
+    // Nothing is drawn of accuracies and classes that nobody knows.
+    for empty in ["percent of each true class", "Target accuracy of every run while training"] {
+        assert!(!page.contains(empty), "{empty}");
+    }
     let run = run.display().to_string();
     assert_says(&said(folder, &["eval", "--run", &run]), &["Clipart (target)", "no labels"]);
     let text = said(folder, &["predict", "--domain", "--run", &run, "--csv", "p.csv"]);

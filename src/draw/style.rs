@@ -1,6 +1,5 @@
 //! How a method is called and coloured, the same in every table and chart.
 
-use crate::method::shown::Shown;
 use crate::method::table::{self, Look, TargetUse};
 
 /// A colour as red, green, blue.
@@ -50,7 +49,7 @@ pub fn colour_of(label: &str, place: usize) -> Colour {
 /// The name to show: `dannp+toalign` is "DANNP+ToAlign", `Real_World` "Real World". An unknown name is shown as it is.
 pub fn display_name(name: &str) -> String {
     match table::find(name) {
-        Some((entry, shown)) => entry.display_name(shown),
+        Some((entry, variant)) => entry.display_name(variant),
         None => domain(name).map_or(name, |look| look.name).to_owned(),
     }
 }
@@ -64,14 +63,14 @@ pub fn method_colour(name: &str) -> Colour {
 /// the rest.
 pub fn method_marker(name: &str) -> Marker {
     match table::find(name) {
-        Some((_, shown)) if shown != Shown::Feature => Marker::Triangle,
+        Some((_, variant)) if !variant.is_plain() => Marker::Triangle,
         Some((entry, _)) if entry.target != TargetUse::Loss => Marker::Square,
         _ => Marker::Circle,
     }
 }
 
 fn known_colour(name: &str) -> Option<Colour> {
-    let method = table::find(name).map(|(entry, shown)| entry.colour(shown));
+    let method = table::find(name).map(|(entry, variant)| entry.colour(variant));
     method.or_else(|| domain(name).map(|look| look.colour))
 }
 

@@ -18,9 +18,14 @@ pub const ALL: [(&str, &str); 5] = [
     ("target_pull", "norm of the adversary's gradient at the target features"),
 ];
 
+/// What a measure is; none if the name is that of a loss.
+pub fn description(name: &str) -> Option<&'static str> {
+    ALL.iter().find(|(measure, _)| *measure == name).map(|(_, what)| *what)
+}
+
 /// Whether a name in the records is that of a measure, not of a loss.
 pub fn is_measure(name: &str) -> bool {
-    ALL.iter().any(|(measure, _)| *measure == name)
+    description(name).is_some()
 }
 
 /// A scalar that is known now, or once the backward pass has come by.

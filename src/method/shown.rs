@@ -31,14 +31,6 @@ impl Shown {
         (Self::Temperature(10.0), "the softmax of f_p at temperature 10, or another number"),
     ];
 
-    /// What stands behind a method's key, such as `+toalign`; nothing for the feature.
-    pub fn suffix(self) -> String {
-        match self {
-            Self::Feature => String::new(),
-            shown => format!("+{shown}"),
-        }
-    }
-
     /// That of a word such as `toalign` or `temperature10`, if it is one.
     ///
     /// ```
@@ -80,5 +72,51 @@ impl fmt::Display for Shown {
             Self::Temperature(temperature) => write!(f, "temperature{temperature}"),
             Self::Labels => f.write_str("labels"),
         }
+    }
+}
+
+/// How a method deals with the source: what it shows the adversary, and how often batch norm counts it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Variant {
+    /// What stands for the source in the alignment.
+    pub shown: Shown,
+    /// Whether a source batch moves batch norm's running statistics once, although something else than its feature is
+    /// shown; as published it then moves them twice, see
+    /// [`PUBLISHED_STATISTICS_UPDATES`](super::alignment::PUBLISHED_STATISTICS_UPDATES).
+    pub once: bool,
+}
+
+impl Variant {
+    /// The method itself.
+    pub const PLAIN: Self = Self { shown: Shown::Feature, once: false };
+    /// With ToAlign, as published.
+    pub const TOALIGN: Self = Self { shown: Shown::TaskRelevant, once: false };
+
+    /// Whether this is the method itself.
+    pub fn is_plain(self) -> bool {
+        self.shown == Shown::Feature
+    }
+
+    /// What stands behind a method's key, such as `+toalign` or `+labels+once`; nothing for the method itself.
+    pub fn suffix(self) -> String {
+        match self {
+            Self { shown: Shown::Feature, .. } => String::new(),
+            Self { shown, once: false } => format!("+{shown}"),
+            Self { shown, once: true } => format!("+{shown}+once"),
+        }
+    }
+
+    /// The key before the suffix, and the variant; without a known suffix all of `name` is the key.
+    ///
+    /// ```
+    /// use toalign::method::shown::{Shown, Variant};
+    /// assert_eq!(Variant::split("hda+toalign"), ("hda", Variant::TOALIGN));
+    /// assert_eq!(Variant::split("dannp+labels+once"), ("dannp", Variant { shown: Shown::Labels, once: true }));
+    /// assert_eq!(Variant::split("hda+other"), ("hda+other", Variant::PLAIN));
+    /// ```
+    pub fn split(name: &str) -> (&str, Self) {
+        let (rest, once) = name.strip_suffix("+once").map_or((name, false), |rest| (rest, true));
+        let parts = rest.rsplit_once('+').and_then(|(key, word)| Some((key, Shown::of_word(word)?)));
+        parts.map_or((name, Self::PLAIN), |(key, shown)| (key, Self { shown, once }))
     }
 }

@@ -7,13 +7,16 @@ use super::alignment::Alignment;
 use super::dann::Dann;
 use super::dannp::Dannp;
 use super::hda::Hda;
-use super::shown::Shown;
+use super::shown::{Shown, Variant};
 use super::source_only::{SourceOnly, TargetBatchNormOnly};
 use crate::error::{Result, complain};
 use crate::model::{DiscriminatorInput, HeadKind};
 
 /// The method without adaptation, which every other is compared with.
 pub const SOURCE_ONLY: &str = "source-only";
+
+/// The control that sees the target with batch norm alone.
+pub const TARGET_BATCH_NORM_ONLY: &str = "target-bn-only";
 
 /// One method as commands, tables and charts know it.
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +98,7 @@ pub static ALL: [Entry; 5] = [
         make: |_| Box::new(SourceOnly),
     },
     Entry {
-        key: "target-bn-only",
+        key: TARGET_BATCH_NORM_ONLY,
         summary: "As source-only, but target batches pass through the batch norms: a control",
         reference: "",
         look: Look { name: "Target BN only", colour: [0x76, 0x76, 0x76] },
@@ -192,30 +195,24 @@ pub fn all() -> Vec<&'static Entry> {
     ALL.iter().chain(registered.iter().copied()).collect()
 }
 
-/// The key of a name such as `hda+toalign`, and what stands for the source; a name without a known ending is a key.
-pub fn split(name: &str) -> (&str, Shown) {
-    let parts = name.rsplit_once('+').and_then(|(key, word)| Some((key, Shown::of_word(word)?)));
-    parts.unwrap_or((name, Shown::Feature))
-}
-
-/// The method of a name such as `hda`, `hda+toalign` or `hda+labels`, and what stands for the source.
+/// The method of a name such as `hda`, `hda+toalign` or `hda+labels`, and how it deals with the source.
 ///
 /// ```
 /// use toalign::method::table::find;
-/// use toalign::method::shown::Shown;
-/// let (entry, shown) = find("hda+toalign").unwrap();
-/// assert_eq!((entry.key, shown, entry.display_name(shown).as_str()), ("hda", Shown::TaskRelevant, "HDA+ToAlign"));
+/// use toalign::method::shown::Variant;
+/// let (entry, variant) = find("hda+toalign").unwrap();
+/// assert_eq!((entry.key, variant, entry.display_name(variant).as_str()), ("hda", Variant::TOALIGN, "HDA+ToAlign"));
 /// assert!(find("source-only+toalign").is_none() && find("dann+labels").is_none());
 /// ```
-pub fn find(name: &str) -> Option<(&'static Entry, Shown)> {
-    let (key, shown) = split(name);
+pub fn find(name: &str) -> Option<(&'static Entry, Variant)> {
+    let (key, variant) = Variant::split(name);
     let entry = all().into_iter().find(|entry| entry.key == key)?;
-    entry.admits(shown).then_some((entry, shown))
+    entry.admits(variant.shown).then_some((entry, variant))
 }
 
 /// Where a method stands in tables: each one before itself with ToAlign and the controls, unknown names last.
 pub fn place(name: &str) -> usize {
-    let Some((entry, shown)) = find(name) else { return usize::MAX };
+    let Some((entry, Variant { shown, once })) = find(name) else { return usize::MAX };
     let row = all().iter().position(|known| known.key == entry.key);
     let column = match shown {
         Shown::Feature => 0,
@@ -225,13 +222,13 @@ pub fn place(name: &str) -> usize {
         Shown::Unit => 4,
         Shown::Temperature(_) => 5,
     };
-    row.map_or(usize::MAX, |row| 6 * row + column)
+    row.map_or(usize::MAX, |row| 12 * row + 2 * column + usize::from(once))
 }
 
 impl Entry {
-    /// Its name in folders and records: the key, and behind it what stands for the source, such as `+toalign`.
-    pub fn name(&self, shown: Shown) -> String {
-        format!("{}{}", self.key, shown.suffix())
+    /// Its name in folders and records: the key, and behind it how it deals with the source, such as `+toalign`.
+    pub fn name(&self, variant: Variant) -> String {
+        format!("{}{}", self.key, variant.suffix())
     }
 
     /// Whether this can stand for the source; only where something is aligned, anything but its feature can.
@@ -254,18 +251,20 @@ impl Entry {
     }
 
     /// How tables and charts call it, such as `DANNP+ToAlign` or `DANNP+labels`.
-    pub fn display_name(&self, shown: Shown) -> String {
-        match (shown, self.with_toalign) {
+    pub fn display_name(&self, variant: Variant) -> String {
+        match (variant.shown, self.with_toalign) {
+            (Shown::TaskRelevant, Some(look)) if variant.once => format!("{}+once", look.name),
             (Shown::TaskRelevant, Some(look)) => look.name.to_owned(),
-            _ => format!("{}{}", self.look.name, shown.suffix()),
+            _ => format!("{}{}", self.look.name, variant.suffix()),
         }
     }
 
     /// Its colour in charts. That of a control lies between those of its method and a green of its own.
-    pub fn colour(&self, shown: Shown) -> [u8; 3] {
-        let green = match shown {
+    pub fn colour(&self, variant: Variant) -> [u8; 3] {
+        let green = match variant.shown {
             Shown::Feature => return self.look.colour,
-            Shown::TaskRelevant => return self.with_toalign.unwrap_or(self.look).colour,
+            Shown::TaskRelevant if !variant.once => return self.with_toalign.unwrap_or(self.look).colour,
+            Shown::TaskRelevant => [0x60, 0x60, 0xB0],
             Shown::Labels => [0x00, 0x9E, 0x73],
             Shown::Detached => [0x00, 0x50, 0x20],
             Shown::Unit => [0x70, 0xC8, 0x30],
@@ -284,8 +283,8 @@ impl Entry {
 /// assert_eq!((baseline_of("hda"), baseline_of("source-only")), (Some("source-only"), None));
 /// ```
 pub fn baseline_of(method: &str) -> Option<&str> {
-    match split(method) {
-        (key, Shown::Feature) => (key != SOURCE_ONLY).then_some(SOURCE_ONLY),
+    match Variant::split(method) {
+        (key, Variant::PLAIN) => (key != SOURCE_ONLY).then_some(SOURCE_ONLY),
         (key, _) => Some(key),
     }
 }

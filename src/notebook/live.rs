@@ -14,6 +14,7 @@ use crate::draw::style::{Colour, Marker, colour_of, method_colour};
 use crate::draw::{Chart, Curve};
 use crate::draw::{Column, Figure, Row, raster};
 use crate::error::Result;
+use crate::method::measures::is_measure;
 use crate::train::label_free::LabelFree;
 use crate::train::observer::{Observer, StepReport, TestReport};
 use crate::train::pace::Pace;
@@ -145,13 +146,19 @@ impl Figure for Live {
 
     fn draw(&self) -> Result<RgbImage> {
         let marker = Marker::Circle;
-        let names = self.losses.keys().filter(|name| self.losses.len() == 1 || *name != "total");
-        let losses = names.enumerate().map(|(place, name)| Curve {
-            label: name.clone(),
+        let (measures, losses): (Vec<&String>, Vec<&String>) =
+            self.losses.keys().partition(|name| is_measure(name));
+        let curve = |(place, name): (usize, &String)| Curve {
+            label: name.replace('_', " "),
             colour: colour_of(name, place),
             marker,
             points: self.losses[name].clone(),
-        });
+        };
+        let parts = losses.iter().copied().filter(|name| losses.len() == 1 || *name != "total");
+        let parts: Vec<Curve> = parts.enumerate().map(curve).collect();
+        let of_measures = |ending: &str| -> Vec<Curve> {
+            measures.iter().copied().filter(|name| name.ends_with(ending)).enumerate().map(curve).collect()
+        };
         let accuracies = ["source", "target"].into_iter().zip(&self.accuracies);
         let accuracies = accuracies.enumerate().map(|(place, (name, points))| Curve {
             label: name.into(),
@@ -159,10 +166,20 @@ impl Figure for Live {
             marker,
             points: points.clone(),
         });
-        let losses = Chart { from_zero: true, ..self.chart("Losses", "loss (mean)", losses.collect()) };
+        let losses = Chart { from_zero: true, ..self.chart("Losses", "loss (mean)", parts) };
         let accuracies = self.chart("Accuracy", "accuracy (%)", accuracies.collect());
         let charts = Row::new("").and(&losses)?.and(&accuracies)?;
-        Column::close(&self.title).with(self.bar()?).and(&charts)?.draw()
+        let figure = Column::close(&self.title).with(self.bar()?).and(&charts)?;
+        if measures.is_empty() {
+            return figure.draw();
+        }
+        let certainty =
+            self.chart("How certain the source is", "largest probability (mean)", of_measures("certainty"));
+        let pull = Chart {
+            from_zero: true,
+            ..self.chart("How hard the adversary pulls", "norm of its gradient", of_measures("pull"))
+        };
+        figure.and(&Row::new("").and(&certainty)?.and(&pull)?)?.draw()
     }
 }
 

@@ -9,6 +9,7 @@ use super::selection::Choice;
 use crate::draw::HeatMap;
 use crate::draw::style::{Colour, display_name, method_colour};
 use crate::draw::{Bar, Bars, Chart, GroupedBars, Size};
+use crate::method::measures::is_measure;
 use crate::method::table::baseline_of;
 use crate::report::statistics::{deviation, mean};
 use crate::runs::study::{Study, StudyRun};
@@ -67,10 +68,12 @@ pub fn learning_curves(study: &Study, task: &str) -> Chart {
     })
 }
 
-/// The loss called `name` while training, one curve for every run that has it.
+/// The loss or measure called `name` while training, one curve for every run that has it.
 pub fn loss_curves(study: &Study, name: &str) -> Chart {
-    let title = format!("Loss: {}", name.replace('_', " "));
-    let mut chart = Chart::new(&title, "training steps", "loss (mean since last point)").narrow().from_zero();
+    let kind = if is_measure(name) { "Measure" } else { "Loss" };
+    let title = format!("{kind}: {}", name.replace('_', " "));
+    let values = format!("{} (mean since last point)", kind.to_lowercase());
+    let mut chart = Chart::new(&title, "training steps", &values).narrow().from_zero();
     chart.x_range = Some((0.0, study.planned_steps() as f64));
     let curves = study.runs.iter().map(|run| (&run.method, run.points(|record| record.loss(name))));
     curves
@@ -91,7 +94,7 @@ pub fn loss_names(study: &Study) -> Vec<String> {
         .flatten()
         .collect();
     let mut names: Vec<String> = names.into_iter().cloned().collect();
-    names.sort_by_key(|name| name != "total");
+    names.sort_by_key(|name| (is_measure(name), name != "total"));
     names
 }
 

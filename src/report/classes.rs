@@ -106,7 +106,10 @@ impl ConfusionMatrix {
 pub fn confusion(study: &Study, method: &str) -> Option<ConfusionMatrix> {
     let mut sum: Option<ConfusionMatrix> = None;
     for run in study.runs.iter().filter(|run| run.method == method) {
-        let Some((classes, counts)) = confusion_of(run) else { continue };
+        // A target without labels has no true classes.
+        let Some((classes, counts)) = confusion_of(run).filter(|(_, counts)| !counts.is_empty()) else {
+            continue;
+        };
         let matrix = sum.get_or_insert_with(|| ConfusionMatrix {
             classes: classes.to_vec(),
             counts: vec![vec![0; classes.len()]; classes.len()],

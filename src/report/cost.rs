@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::accuracy::methods;
 use crate::draw::style::display_name;
 use crate::error::{Result, complain, file_error};
-use crate::method::shown::Shown;
+use crate::method::shown::Variant;
 use crate::method::table::{self, StepCost, baseline_of};
 use crate::report::statistics::median;
 use crate::report::table::{Align, Table};
@@ -72,10 +72,10 @@ pub fn cost_table(study: &Study) -> Table {
 }
 
 fn published_step(method: &str) -> Option<StepCost> {
-    let (entry, shown) = table::find(method)?;
-    entry.published_cost[match shown {
-        Shown::Feature => 0,
-        Shown::TaskRelevant => 1,
+    let (entry, variant) = table::find(method)?;
+    entry.published_cost[match variant {
+        Variant::PLAIN => 0,
+        Variant::TOALIGN => 1,
         _ => return None,
     }]
 }

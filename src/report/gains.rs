@@ -9,11 +9,14 @@ use std::collections::BTreeMap;
 use super::accuracy::{Scores, means_by_seed, methods, scores, signed};
 use super::selection::Choice;
 use crate::draw::style::display_name;
-use crate::method::shown::Shown;
-use crate::method::table::{baseline_of, split};
-use crate::report::statistics::{Difference, holm, mean};
+use crate::method::shown::{Shown, Variant};
+use crate::method::table::{TARGET_BATCH_NORM_ONLY, TargetUse, baseline_of, find};
+use crate::report::statistics::{Difference, equivalence, holm, mean};
 use crate::report::table::{Align, Table};
 use crate::runs::study::Study;
+
+/// Two methods whose difference is smaller than this many percentage points are called the same.
+const MARGIN: f64 = 1.0;
 
 /// What a confidence interval takes as one independent observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +34,27 @@ pub fn comparisons(study: &Study) -> Vec<(&str, &str)> {
     let methods = methods(study);
     let pairs = methods.iter().filter_map(|method| Some((*method, baseline_of(method)?)));
     let mut pairs: Vec<(&str, &str)> = pairs.filter(|(_, baseline)| methods.contains(baseline)).collect();
-    pairs.sort_by_key(|(method, _)| split(method).1 == Shown::Feature);
+    pairs.sort_by_key(|(method, _)| Variant::split(method).1.is_plain());
+    pairs
+}
+
+/// What else a gain has to be compared with before it is called that of a method, as far as it is in the study: what adapts
+/// with batch norm's statistics alone, and ToAlign with labels in the place of its feature.
+pub fn attributions(study: &Study) -> Vec<(String, String)> {
+    let methods = methods(study);
+    let has = |name: &str| methods.contains(&name);
+    let with = |name: &str, variant: Variant| find(name).map(|(entry, _)| entry.name(variant));
+    let mut pairs = Vec::new();
+    for &method in &methods {
+        let Some((entry, variant)) = find(method) else { continue };
+        if variant.is_plain() && entry.target == TargetUse::Loss && has(TARGET_BATCH_NORM_ONLY) {
+            pairs.push((method.to_owned(), TARGET_BATCH_NORM_ONLY.to_owned()));
+        }
+        if variant.shown == Shown::TaskRelevant {
+            let labels = with(method, Variant { shown: Shown::Labels, ..variant });
+            pairs.extend(labels.filter(|name| has(name)).map(|labels| (method.to_owned(), labels)));
+        }
+    }
     pairs
 }
 
@@ -86,7 +109,10 @@ pub fn gains_table(study: &Study, choice: Choice) -> Table {
         ("won of pairs", Align::Right),
         ("verdict", Align::Left),
     ]);
-    for (method, baseline) in comparisons(study) {
+    let compared =
+        comparisons(study).into_iter().map(|(method, other)| (method.to_owned(), other.to_owned()));
+    for (method, baseline) in compared.chain(attributions(study)) {
+        let (method, baseline) = (method.as_str(), baseline.as_str());
         let pairs = paired(study, method, baseline, choice);
         let won = pairs.values().filter(|difference| **difference > 0.0).count();
         let [seeds, tasks] = [Unit::Seed, Unit::Task].map(|unit| gain(study, method, baseline, choice, unit));
@@ -98,7 +124,15 @@ pub fn gains_table(study: &Study, choice: Choice) -> Table {
             format!("{won} of {}", pairs.len()),
             match (&seeds, pairs.is_empty()) {
                 (None, false) => "no whole seed".to_owned(),
-                _ => verdict(seeds.as_ref(), seeds.and_then(|found| found.p)).to_owned(),
+                _ => {
+                    let same = equivalence(&means_by_seed(&pairs, &study.tasks()), MARGIN);
+                    match verdict(seeds.as_ref(), seeds.and_then(|found| found.p)) {
+                        "not told apart" if same.is_some_and(|p| p < 0.05) => {
+                            format!("the same within {MARGIN} point")
+                        }
+                        told => told.to_owned(),
+                    }
+                }
             },
         ]);
     }
@@ -154,7 +188,8 @@ pub fn gains_notes(study: &Study) -> Vec<String> {
         format!(
             "Verdicts are by the interval over seeds. There, one observation is the {all} with one \
              seed that has them all, so the interval covers other seeds on these tasks{}. Over tasks: one observation is \
-             the mean over the seeds on one task; tasks share domains, so this interval is rather too narrow.",
+             the mean over the seeds on one task; tasks share domains, so this interval is rather too narrow. 'The same \
+             within {MARGIN} point' is the verdict of two one-sided tests at 5 %.",
             match seeds {
                 1 => "; with one seed there is none".to_owned(),
                 2 => "; with 2 seeds t has 1 degree of freedom".to_owned(),

@@ -3,6 +3,7 @@
 //! Which test of a run counts is always named: see [`Choice`](selection::Choice).
 
 pub mod accuracy;
+pub mod adversary;
 pub mod charts;
 pub mod classes;
 pub mod cost;

@@ -11,6 +11,7 @@ use super::accuracy::methods;
 use super::accuracy::{
     accuracy_table, beside_published, choice_table, data_note, has_choice, label_free_table, source_table,
 };
+use super::adversary::{NOTE, adversary_table};
 use super::charts::{
     CLASSES, accuracy_bars, class_gain_bars, confusion_map, learning_curves, loss_curves, loss_names,
     method_bars,
@@ -29,8 +30,8 @@ use crate::draw::{Chart, Size};
 use crate::error::{Result, complain};
 use crate::explain::overlay::heat_colour;
 use crate::files::write_atomically;
-use crate::method::shown::Shown;
-use crate::method::table::split;
+use crate::method::measures::description;
+use crate::method::shown::Variant;
 use crate::runs::find::FoundRuns;
 use crate::runs::study::Study;
 
@@ -73,6 +74,8 @@ struct Runs {
     best: Option<Table>,
     source: Option<Table>,
     label_free: Option<Table>,
+    adversary: Option<Table>,
+    adversary_note: &'static str,
     gains: Table,
     gains_notes: Vec<String>,
     pairs: Vec<Pair>,
@@ -196,7 +199,10 @@ impl Page {
         // The losses stand in two columns, or in one on a phone: narrow in any case.
         let losses = loss_names(study);
         let losses = losses.iter().map(|name| {
-            let title = format!("The loss {name} over training steps, one curve per method");
+            let title = match description(name) {
+                Some(what) => format!("{name} over training steps, one curve per method: {what}"),
+                None => format!("The loss {name} over training steps, one curve per method"),
+            };
             Drawing::of(&loss_curves(study, name).to_svg()?, title)
         });
         Ok(Self {
@@ -218,7 +224,7 @@ impl Page {
     pub fn of_runs(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<Self> {
         let study = &found.study;
         let chosen = has_choice(study);
-        let pairs = comparisons(study).into_iter().filter(|(method, _)| split(method).1 != Shown::Feature);
+        let pairs = comparisons(study).into_iter().filter(|(method, _)| !Variant::split(method).1.is_plain());
         let runs = Runs {
             mean: study.tasks().len() > 1,
             choice,
@@ -226,6 +232,8 @@ impl Page {
             best: chosen.then(|| accuracy_table(study, Choice::Best)),
             source: source_table(study),
             label_free: label_free_table(study),
+            adversary: adversary_table(study),
+            adversary_note: NOTE,
             gains: gains_table(study, choice),
             gains_notes: gains_notes(study),
             pairs: pairs
@@ -244,7 +252,11 @@ impl Page {
             memory_note: MEMORY_NOTE,
             unfinished: found.unfinished.clone(),
         };
-        let curves = study.tasks().into_iter().map(|task| {
+        let has_labels = |task: &&str| {
+            let mut records = study.runs.iter().filter(|run| run.task == *task).flat_map(|run| &run.records);
+            records.any(|record| record.accuracies().is_some_and(|(_, [_, target])| !target.is_nan()))
+        };
+        let curves = study.tasks().into_iter().filter(has_labels).map(|task| {
             let title = format!("Target accuracy of every run while training, {task}");
             Drawing::of(&learning_curves(study, task).to_svg()?, title)
         });
@@ -338,7 +350,8 @@ fn confusions(study: &Study) -> Result<Vec<Confusion>> {
                 true => format!(" Of {} classes, the {CLASSES} with the most errors.", matrix.classes.len()),
                 false => String::new(),
             };
-            let caption = format!("After the last step, all target pictures of {} runs.{cut}", matrix.runs);
+            let runs = if matrix.runs == 1 { "1 run".to_owned() } else { format!("{} runs", matrix.runs) };
+            let caption = format!("After the last step, all target pictures of {runs}.{cut}");
             let svg = confusion_map(&matrix, &title).to_svg()?;
             let chart = Drawing { caption, ..Drawing::of(&svg, title)? };
             Ok(Confusion { chart, pairs: matrix.most_confused(6) })

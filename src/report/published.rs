@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::table::{Align, Table};
 use crate::error::{Result, complain};
+use crate::method::shown::Variant;
 use crate::method::table;
 
 /// The twelve tasks in the order of the list's columns.
@@ -32,9 +33,9 @@ impl Published {
     /// Our name of the same method, such as `hda+toalign`, if we have it.
     pub fn our_name(&self) -> Option<String> {
         let name = self.method.to_lowercase();
-        let (theirs, shown) = table::split(name.split(" (").next().unwrap_or_default());
+        let (theirs, variant) = Variant::split(name.split(" (").next().unwrap_or_default());
         let entry = table::all().into_iter().find(|entry| entry.published_as.contains(&theirs))?;
-        Some(entry.name(shown))
+        Some(entry.name(variant))
     }
 
     /// The mean of the published tasks; none if a task is blank.

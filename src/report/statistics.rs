@@ -72,6 +72,27 @@ impl Difference {
     }
 }
 
+/// The p value of two one-sided t tests (Schuirmann 1987) against a mean difference of `margin` or more to either side: below
+/// 0.05, the two are the same within that margin. None of fewer than two pairs.
+///
+/// ```
+/// use toalign::report::statistics::equivalence;
+/// let same = [0.1, -0.2, 0.0, 0.2, -0.1];
+/// assert!(equivalence(&same, 1.0).unwrap() < 0.001 && equivalence(&same, 0.05).unwrap() > 0.05);
+/// assert!(equivalence(&[0.9, 1.2, 1.1], 1.0).unwrap() > 0.5 && equivalence(&[0.0], 1.0).is_none());
+/// ```
+pub fn equivalence(differences: &[f64], margin: f64) -> Option<f64> {
+    let (mean, pairs) = (mean(differences)?.abs(), differences.len());
+    let error = deviation(differences)? / (pairs as f64).sqrt();
+    // The side that is nearer decides.
+    let inside = margin - mean;
+    if error == 0.0 {
+        return Some(if inside > 0.0 { 0.0 } else { 1.0 });
+    }
+    let tail = (1.0 - student_within((inside / error).abs(), pairs - 1)) / 2.0;
+    Some(if inside > 0.0 { tail } else { 1.0 - tail })
+}
+
 /// The probability that Student's t with `freedom` degrees of freedom lies within `±t` (Abramowitz and Stegun, 26.7.3 and
 /// 26.7.4, which are exact).
 pub fn student_within(t: f64, freedom: usize) -> f64 {

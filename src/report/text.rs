@@ -4,13 +4,13 @@ use super::accuracy::{
     accuracy_table, beside_published, choice_table, data_note, has_choice, label_free_table, methods,
     source_table,
 };
+use super::adversary::{NOTE, adversary_table};
 use super::cost::{BenchLine, MEMORY_NOTE, bench_table, cost_table, published_cost};
 use super::gains::{comparisons, gains_by_task, gains_notes, gains_table};
 use super::selection::Choice;
 use crate::draw::style::display_name;
 use crate::error::Result;
-use crate::method::shown::Shown;
-use crate::method::table::split;
+use crate::method::shown::Variant;
 use crate::report::published::{published as published_rows, published_notes};
 use crate::runs::find::FoundRuns;
 
@@ -60,13 +60,18 @@ pub fn text(found: &FoundRuns, bench: &[BenchLine], choice: Choice) -> Result<St
         parts.push(format!("Gains, mean over tasks, {choice}:"));
         parts.push(gains_table(study, choice).to_string());
         for (method, baseline) in
-            comparisons(study).into_iter().filter(|(method, _)| split(method).1 != Shown::Feature)
+            comparisons(study).into_iter().filter(|(method, _)| !Variant::split(method).1.is_plain())
         {
             let (method_name, baseline_name) = (display_name(method), display_name(baseline));
             parts.push(format!("{method_name} − {baseline_name} by task, {choice}:"));
             parts.push(gains_by_task(study, method, baseline, choice).to_string());
         }
         parts.extend(gains_notes(study).iter().map(|note| wrapped(note)));
+    }
+    if let Some(table) = adversary_table(study) {
+        parts.push("What the adversary is shown of the source, first → last:".into());
+        parts.push(table.to_string());
+        parts.push(wrapped(NOTE));
     }
     if chosen {
         parts.push("Choosing without target labels, mean over tasks:".into());
