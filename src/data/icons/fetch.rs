@@ -68,6 +68,9 @@ pub fn fetch(folder: &Path, watch: Watch) -> Result<Fetched> {
     let (sets, classes) = (tables::sets()?, tables::classes()?);
     create_dir_all(folder).map_err(|error| file_error("create", folder, error))?;
     let kept = folder.join(format!(".icon-sets-{:016x}", tables::fingerprint()));
+    if sets.iter().any(|set| !kept_file(set, &kept).is_file()) {
+        npm::require()?;
+    }
     let (mut gone, mut here) = (Vec::new(), Vec::new());
     for (done, set) in sets.iter().enumerate() {
         watch(Event::Sets { set: &set.name, done, all: sets.len() });
@@ -117,13 +120,17 @@ pub fn fetch(folder: &Path, watch: Watch) -> Result<Fetched> {
     Ok(fetched)
 }
 
+/// Where the icons of a set stay that are of a class.
+fn kept_file(set: &IconSet, kept: &Path) -> PathBuf {
+    kept.join(format!("{}@{}.json", set.name, set.version))
+}
+
 /// The icons of a set that are of a class: those that an earlier call kept, or from npm; `None` if npm has no such set.
 fn picked(set: &IconSet, classes: &[ClassNames], kept: &Path) -> Result<Option<Drawings>> {
-    let file = kept.join(format!("{}@{}.json", set.name, set.version));
+    let file = kept_file(set, kept);
     if let Some(drawings) = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
         return Ok(Some(drawings));
     }
-    npm::require()?;
     let package = kept.join(format!("{}.partial", set.name));
     let Some(inside) = npm::install(set, &package)? else {
         return remove(&package).map(|()| None);
