@@ -163,7 +163,7 @@ fn icons_become_folders_of_pictures_with_masks() {
     }
     // On another background, what is no icon takes its colour, and the icon keeps its own.
     let red = Options { background: Some([255, 0, 0]), ..Options::default() };
-    let on_red = icons::task(&out, "Line-Solid", &red).unwrap().source.pictures.decode(0).unwrap();
+    let on_red = icons::task(&out, "Line-Solid", &red).unwrap().source.pictures.decode(4).unwrap();
     assert_eq!([on_red.get_pixel(15, 15).0, on_red.get_pixel(90, 90).0], [[0x11; 3], [255, 0, 0]]);
 
     // All there: npm is only asked for what it did not have.

@@ -33,7 +33,7 @@ pub struct Fetch {
 enum What {
     /// The 15,588 pictures of Office-Home, into folders DIR/<domain>/<class> (1.2 GB, twice while unpacking)
     OfficeHome(OfficeHome),
-    /// Office-Home's classes as icons in four styles, some 3,700 pictures from open sets (needs npm; 20 MB)
+    /// Office-Home's classes as icons in four styles, some 3,600 pictures from open sets (50 MB by way of npm, which has to be there)
     Icons(Icons),
     /// Weights of a ResNet that was trained on ImageNet, into the hub's cache
     Weights(Weights),

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::create_dir_all;
-use std::io::{Cursor, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::io::Cursor;
+use std::path::Path;
 
 use image::{ImageFormat, RgbaImage};
 use rayon::prelude::*;
 
 use super::attribution;
 use super::drawing::{Drawings, Thumb};
-use super::npm;
+use super::store::{Store, remove};
 use super::tables::{self, ClassNames, DOMAINS, Fit, IconSet};
 use crate::data::class_folders::list;
 use crate::data::hub::{Event, Watch};
@@ -27,7 +27,7 @@ const MOST_OF_A_CLASS: usize = 60;
 const FEWEST_OF_A_CLASS: usize = 5;
 /// A class that more styles lack is left out.
 const MOST_LACKING: usize = 1;
-/// What flat sets with a colour of their own, and all others, are drawn in.
+/// What has no colour of its own is drawn in this.
 const INK: &str = "#111111";
 
 /// What is in the folder after a fetch.
@@ -67,14 +67,12 @@ impl Fetched {
 pub fn fetch(folder: &Path, watch: Watch) -> Result<Fetched> {
     let (sets, classes) = (tables::sets()?, tables::classes()?);
     create_dir_all(folder).map_err(|error| file_error("create", folder, error))?;
-    let kept = folder.join(format!(".icon-sets-{:016x}", tables::fingerprint()));
-    if sets.iter().any(|set| !kept_file(set, &kept).is_file()) {
-        npm::require()?;
-    }
+    let store = Store::below(folder);
+    store.require_npm(&sets)?;
     let (mut gone, mut here) = (Vec::new(), Vec::new());
     for (done, set) in sets.iter().enumerate() {
         watch(Event::Sets { set: &set.name, done, all: sets.len() });
-        match picked(set, &classes, &kept)? {
+        match store.icons_of(set, &classes)? {
             Some(drawings) => here.push((set, drawings)),
             None => gone.push(format!("{}@{}", set.package(), set.version)),
         }
@@ -116,40 +114,8 @@ pub fn fetch(folder: &Path, watch: Watch) -> Result<Fetched> {
         }
     }
     write_atomically(&folder.join("ATTRIBUTION.md"), attribution::text(&sets, &of_sets).as_bytes())?;
-    forget_other_sets(folder, &kept)?;
+    store.forget_others()?;
     Ok(fetched)
-}
-
-/// Where the icons of a set stay that are of a class.
-fn kept_file(set: &IconSet, kept: &Path) -> PathBuf {
-    kept.join(format!("{}@{}.json", set.name, set.version))
-}
-
-/// The icons of a set that are of a class: those that an earlier call kept, or from npm; `None` if npm has no such set.
-fn picked(set: &IconSet, classes: &[ClassNames], kept: &Path) -> Result<Option<Drawings>> {
-    let file = kept_file(set, kept);
-    if let Some(drawings) = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-        return Ok(Some(drawings));
-    }
-    let package = kept.join(format!("{}.partial", set.name));
-    let Some(inside) = npm::install(set, &package)? else {
-        return remove(&package).map(|()| None);
-    };
-    let icons = inside.join("icons.json");
-    let bytes = std::fs::read(&icons).map_err(|error| file_error("read", &icons, error))?;
-    let mut drawings: Drawings = serde_json::from_slice(&bytes).map_err(|error| {
-        complain("a set of icons in Iconify's form", error.to_string())
-            .at(icons.display())
-            .advice("give the same command again; if this comes back, the package is not what it was")
-    })?;
-    drawings.icons.retain(|name, icon| {
-        let meant =
-            |(_, base): (usize, &str)| classes.iter().any(|names| names.fit(&set.name, name, base).is_some());
-        !icon.hidden && !name.contains("skin-tone") && set.style(name).is_some_and(meant)
-    });
-    let bytes = serde_json::to_vec(&drawings).map_err(|error| file_error("write", &file, error.into()))?;
-    write_atomically(&file, &bytes)?;
-    remove(&package).map(|()| Some(drawings))
 }
 
 /// An icon that may become a picture; plain ones and short names sort before others.
@@ -203,14 +169,15 @@ struct Picture<'a> {
 
 /// Draws the icons of one class in one style; the pictures to keep, and the icons that could not be drawn.
 fn draw<'a>(icons: &[Candidate<'a>]) -> (Vec<Picture<'a>>, Vec<String>) {
-    let flat = |set: &IconSet| set.hue.clone().unwrap_or_else(|| INK.to_owned());
+    // A set with a hue has it in its flat icons alone; its solid ones are black as all others.
+    let colour = |icon: &Candidate<'a>| -> &'a str {
+        let flat = icon.set.style(icon.icon).is_some_and(|(domain, _)| DOMAINS[domain] == "Flat");
+        icon.set.hue.as_deref().filter(|_| flat).unwrap_or(INK)
+    };
     let drawn: Vec<Option<(RgbaImage, Thumb)>> = icons
         .par_iter()
         .map(|icon| {
-            // Of a set with a hue, the solid icons are black as all others.
-            let coloured = icon.set.style(icon.icon).is_some_and(|(domain, _)| DOMAINS[domain] == "Flat");
-            let colour = if coloured { flat(icon.set) } else { INK.to_owned() };
-            let picture = icon.drawings.draw(icon.icon, &colour)?;
+            let picture = icon.drawings.draw(icon.icon, colour(icon))?;
             let thumb = Thumb::of(&picture);
             Some((picture, thumb))
         })
@@ -266,23 +233,4 @@ fn write(folder: &Path, pictures: &[Picture], sets: &[IconSet]) -> Result<()> {
         remove(folder)?;
     }
     Ok(())
-}
-
-/// Removes what calls with another table kept.
-fn forget_other_sets(folder: &Path, kept: &Path) -> Result<()> {
-    let inside = std::fs::read_dir(folder).map_err(|error| file_error("read", folder, error))?;
-    let paths: Vec<PathBuf> = inside.flatten().map(|entry| entry.path()).collect();
-    let named = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".icon-sets-")) && path != kept
-    };
-    paths.iter().filter(|path| named(path)).try_for_each(|path| remove(path))
-}
-
-/// Removes a file or a folder.
-fn remove(path: &Path) -> Result<()> {
-    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(file_error("remove", path, error)),
-        _ => Ok(()),
-    }
 }

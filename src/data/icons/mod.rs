@@ -17,6 +17,7 @@ mod fetch;
 mod npm;
 mod patterns;
 mod pictures;
+mod store;
 mod tables;
 
 use std::collections::BTreeSet;

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::store::remove;
 use super::tables::IconSet;
 use crate::error::{Error, Result, complain, file_error};
 
@@ -26,10 +27,7 @@ pub(super) fn require() -> Result<()> {
 /// # Errors
 /// If npm is absent or fails otherwise, as without a network.
 pub(super) fn install(set: &IconSet, folder: &Path) -> Result<Option<PathBuf>> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(file_error("remove", folder, error)),
-        _ => {}
-    }
+    remove(folder)?;
     create_dir_all(folder).map_err(|error| file_error("create", folder, error))?;
     let package = format!("{}@{}", set.package(), set.version);
     let quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--no-package-lock"];
