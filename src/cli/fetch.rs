@@ -33,7 +33,7 @@ pub struct Fetch {
 enum What {
     /// The 15,588 pictures of Office-Home, into folders DIR/<domain>/<class> (1.2 GB, twice while unpacking)
     OfficeHome(OfficeHome),
-    /// Office-Home's classes as icons in four styles, some 3,600 pictures from open sets (50 MB by way of npm, which has to be there)
+    /// 53 of Office-Home's classes as 3,657 icons in four styles, into folders DIR/<style>/<class> (50 MB; needs npm)
     Icons(Icons),
     /// Weights of a ResNet that was trained on ImageNet, into the hub's cache
     Weights(Weights),
