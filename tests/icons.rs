@@ -11,6 +11,7 @@ use std::process::Output;
 use tempfile::TempDir;
 use toalign::data::icons;
 use toalign::data::picture_files::Options;
+use toalign::explain::attention::chance_level;
 
 /// Serves the folders below `packages`, fails for the set named in `offline`, and writes down what it is asked for.
 const NPM: &str = r#"#!/bin/sh
@@ -157,6 +158,9 @@ fn icons_become_folders_of_pictures_with_masks() {
         let mask = task.target.pictures.mask(index).unwrap().unwrap();
         assert_eq!(task.target.pictures.label(index), label);
         assert_eq!(mask.dimensions(), decoded.dimensions());
+        // A square of 7 × 7 of 24 × 24 units, with a margin.
+        let covered = chance_level(&mask).unwrap();
+        assert!((0.05..0.09).contains(&covered), "{covered}");
         for (pixel, masked) in decoded.pixels().zip(mask.pixels()) {
             assert_eq!(masked.0[0] == 0, pixel.0[0] > 230, "{pixel:?} {masked:?}");
         }

@@ -73,10 +73,10 @@ impl Drawings {
 ///
 /// Whoever drops the alpha sees the icon on white; the alpha is the mask of the object.
 fn pixels(svg: &str) -> Option<RgbaImage> {
-    let mut options = Options::default();
     // A drawing from elsewhere reads no file of this machine.
-    options.image_href_resolver =
-        ImageHrefResolver { resolve_string: Box::new(|_, _| None), ..Default::default() };
+    let no_files =
+        ImageHrefResolver { resolve_string: Box::new(|_, _| None), ..ImageHrefResolver::default() };
+    let options = Options { image_href_resolver: no_files, ..Options::default() };
     let tree = Tree::from_str(svg, &options).ok()?;
     let mut sheet = Pixmap::new(SIDE, SIDE)?;
     resvg::render(&tree, Transform::identity(), &mut sheet.as_mut());
