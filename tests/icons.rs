@@ -83,7 +83,8 @@ impl Workplace {
     }
 
     fn toalign(&self, arguments: &[&str]) -> Output {
-        let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
+        let others = std::env::var("PATH").unwrap();
+        let path = format!("{}:{others}", self.path("bin").display());
         toy::command(self.folder.path(), arguments).env("PATH", path).output().unwrap()
     }
 
