@@ -10,7 +10,7 @@ use crate::data::dataset::{Domain, Task};
 use crate::data::lists::Lists;
 use crate::data::picture_files::Options;
 use crate::data::thinned::thin;
-use crate::data::{folder, office_home};
+use crate::data::{folder, icons, office_home};
 use crate::error::{Result, complain};
 use crate::method::Method;
 use crate::method::alignment::Alignment;
@@ -31,6 +31,7 @@ pub fn open_task(config: &Checked) -> Result<Task> {
         DataSource::Mini => mini_home::task(&config.task, &mini_home::Options::default()),
         DataSource::Folder(path) => folder::task(path, &config.task, &options),
         DataSource::OfficeHome(path) => office_home::on_disk::task(path, &config.task, &options),
+        DataSource::Icons(path) => icons::task(path, &config.task, &options),
         DataSource::Lists { lists, images } => listed(lists, images).task(&config.task, &options),
     }?;
     let some_of =
@@ -49,6 +50,7 @@ pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
         DataSource::Mini => Ok(mini_home::domain_names()),
         DataSource::Folder(path) => folder::domains(path),
         DataSource::OfficeHome(_) => Ok(office_home::on_disk::domains()),
+        DataSource::Icons(_) => Ok(icons::domains()),
         DataSource::Lists { lists, images } => listed(lists, images).domains(),
     }
 }
@@ -60,7 +62,7 @@ pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
 pub fn left_out(data: &DataSource) -> Result<Vec<String>> {
     match data {
         DataSource::Mini | DataSource::OfficeHome(_) => Ok(vec![]),
-        DataSource::Folder(path) => folder::left_out(path),
+        DataSource::Folder(path) | DataSource::Icons(path) => folder::left_out(path),
         DataSource::Lists { lists, images } => listed(lists, images).left_out(),
     }
 }
@@ -76,10 +78,11 @@ fn listed<'a>(folder: &'a Path, images: &'a Option<PathBuf>) -> Lists<'a> {
 pub fn check_data(data: &DataSource) -> Result<Vec<DomainCheck>> {
     match data {
         DataSource::Mini => Err(complain("pictures on disk to check", "mini, whose pictures are drawn")
-            .advice("name a data set on disk: office-home:PATH, folder:PATH or lists:DIR")
+            .advice("name a data set on disk: office-home:PATH, icons:DIR, folder:PATH or lists:DIR")
             .into()),
         DataSource::Folder(path) => folder::check_all(path),
         DataSource::OfficeHome(path) => office_home::on_disk::check(path),
+        DataSource::Icons(path) => icons::check(path),
         DataSource::Lists { lists, images } => listed(lists, images).check(),
     }
 }

@@ -25,7 +25,7 @@ enum Command {
     List(List),
     /// Count and decode every picture, and name each file that is missing, extra or unreadable
     Check(Check),
-    /// Fetch Office-Home, or pretrained weights, from the hub
+    /// Fetch Office-Home or pretrained weights from the hub, or icons of its classes by way of npm
     Fetch(fetch::Fetch),
 }
 
@@ -45,6 +45,7 @@ struct List {
 #[command(after_help = "\
 Examples:
   toalign data check office-home:OfficeHomeDataset_10072016
+  toalign data check icons:icons
   toalign data check folder:pictures
   toalign data check lists:dataset_map/domainnet@domainnet
 The exit code is 0 if nothing is wrong, else 1.")]

@@ -11,7 +11,7 @@ use clap::builder::{
 use serde::{Deserialize, Serialize};
 
 use crate::data::lists::Lists;
-use crate::data::{folder, office_home};
+use crate::data::{folder, icons, office_home};
 use crate::error::{Error, complain, nearest};
 use crate::files::user_path;
 use crate::method::shown::Shown;
@@ -48,6 +48,8 @@ pub enum DataSource {
     Folder(PathBuf),
     /// A copy of Office-Home, whatever its folders are called, with the published labels.
     OfficeHome(PathBuf),
+    /// Office-Home's classes as icons in four styles, as `toalign data fetch icons` makes them.
+    Icons(PathBuf),
     /// A folder of published lists, `path label` in each line, one for each domain.
     Lists {
         /// The folder of the lists.
@@ -58,11 +60,12 @@ pub enum DataSource {
 }
 
 impl DataSource {
-    /// A short name for folders and tables: `mini`, `office-home`, or the folder's own name.
+    /// A short name for folders and tables: `mini`, `office-home`, `icons`, or the folder's own name.
     pub fn short_name(&self) -> String {
         match self {
             Self::Mini => "mini".into(),
             Self::OfficeHome(_) => "office-home".into(),
+            Self::Icons(_) => "icons".into(),
             Self::Folder(path) | Self::Lists { lists: path, .. } => path
                 .canonicalize()
                 .unwrap_or_else(|_| path.clone())
@@ -77,7 +80,10 @@ impl DataSource {
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::Mini => None,
-            Self::Folder(path) | Self::OfficeHome(path) | Self::Lists { lists: path, .. } => Some(path),
+            Self::Folder(path)
+            | Self::OfficeHome(path)
+            | Self::Icons(path)
+            | Self::Lists { lists: path, .. } => Some(path),
         }
     }
 
@@ -92,6 +98,7 @@ impl DataSource {
             }
             Self::OfficeHome(_) => Ok(office_home::pictures_per_task()? / 2),
             Self::Folder(path) => folder::pictures_per_domain(path),
+            Self::Icons(path) => icons::pictures_per_domain(path),
             Self::Lists { lists, images } => {
                 Lists { folder: lists, images: images.as_deref() }.pictures_per_domain()
             }
@@ -107,9 +114,10 @@ impl FromStr for DataSource {
             None if text == "mini" => Ok(Self::Mini),
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(user_path(path))),
             Some(("office-home", path)) if !path.is_empty() => Ok(Self::OfficeHome(user_path(path))),
+            Some(("icons", path)) if !path.is_empty() => Ok(Self::Icons(user_path(path))),
             Some(("lists", path)) if !path.is_empty() => Ok(lists_and_images(path)),
             _ => Err(complain(
-                "mini, office-home:PATH, folder:PATH, lists:DIR or lists:DIR@IMAGES",
+                "mini, office-home:PATH, icons:DIR, folder:PATH, lists:DIR or lists:DIR@IMAGES",
                 format!("'{text}'"),
             )
             .advice("write mini, or one of the others with the folder that holds the domains or their lists")
@@ -140,6 +148,7 @@ impl fmt::Display for DataSource {
             Self::Mini => f.write_str("mini"),
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
             Self::OfficeHome(path) => write!(f, "office-home:{}", path.display()),
+            Self::Icons(path) => write!(f, "icons:{}", path.display()),
             Self::Lists { lists, images: None } => write!(f, "lists:{}", lists.display()),
             Self::Lists { lists, images: Some(images) } => {
                 write!(f, "lists:{}@{}", lists.display(), images.display())

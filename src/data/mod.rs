@@ -8,6 +8,7 @@ pub mod decode;
 pub mod fingerprint;
 pub mod folder;
 pub mod hub;
+pub mod icons;
 pub mod joined;
 mod labelling;
 pub mod list_file;

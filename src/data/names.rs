@@ -150,8 +150,9 @@ pub fn short_name(domain: &str) -> String {
     abbreviation(domain).map_or_else(|| domain.to_owned(), str::to_owned)
 }
 
-/// The domains of Office-Home, Office-31, DomainNet, VisDA-2017 and PACS by their letters, as tables of the field shorten them.
-const ABBREVIATIONS: [(&str, &str); 14] = [
+/// The domains of Office-Home, Office-31, DomainNet, VisDA-2017 and PACS by their letters, as tables of the field shorten them,
+/// and the styles of the icons.
+const ABBREVIATIONS: [(&str, &str); 18] = [
     ("art", "Ar"),
     ("clipart", "Cl"),
     ("product", "Pr"),
@@ -166,6 +167,10 @@ const ABBREVIATIONS: [(&str, &str); 14] = [
     ("sketch", "Sk"),
     ("synthetic", "Sy"),
     ("photo", "Ph"),
+    ("line", "Li"),
+    ("solid", "So"),
+    ("flat", "Fl"),
+    ("emoji", "Em"),
 ];
 
 fn abbreviation(domain: &str) -> Option<&'static str> {

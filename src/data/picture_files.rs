@@ -69,7 +69,7 @@ impl PictureFiles {
     }
 
     /// Takes out what [`check`] found; returns the remark about it, if there is one to make.
-    fn leave_out_bad(&mut self, domain: &str) -> Result<Option<String>> {
+    pub(super) fn leave_out_bad(&mut self, domain: &str) -> Result<Option<String>> {
         let bad = check(self);
         if bad.is_empty() {
             return Ok(None);

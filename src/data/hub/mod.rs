@@ -63,6 +63,15 @@ pub enum Event<'a> {
         /// Bytes of the whole file.
         size: u64,
     },
+    /// So many sets of icons are here.
+    Sets {
+        /// The name of the set that comes next.
+        set: &'a str,
+        /// Sets on the disk.
+        done: usize,
+        /// Sets of the data set.
+        all: usize,
+    },
     /// So many pictures are in their folders.
     Pictures {
         /// Pictures in their folders.
