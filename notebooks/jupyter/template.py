@@ -6,6 +6,7 @@ all dependencies built; every kernel gets a copy. It must be what evcxr would wr
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,12 +48,20 @@ overflow-checks = true
 # as fast as a release build. It leaves the cells themselves to evcxr (`:opt`).
 PROFILE = """\
 [profile.dev.package."*"]
-opt-level = 3
+opt-level = 1
 debug-assertions = false
 overflow-checks = false
+{fast}
 [profile.dev.build-override]
 opt-level = 0
 """
+
+
+def profile() -> str:
+    """What computes is compiled as for a release: the library, and the packages that the repository names for its tests."""
+    manifest = (REPOSITORY / "Cargo.toml").read_text()
+    fast = re.findall(r"^([a-z0-9_-]+) = { opt-level = 3 }$", manifest, re.MULTILINE)
+    return PROFILE.format(fast="\n".join(f"[profile.dev.package.{name}]\nopt-level = 3" for name in ["toalign", *fast]))
 
 
 def write(path: Path, text: str) -> None:
@@ -88,7 +97,7 @@ def cargo(folder: Path, command: str) -> bool:
 def main() -> None:
     """Builds the template or brings it up to date."""
     folder = template()
-    write(WORKSHOP / ".cargo" / "config.toml", PROFILE)
+    write(WORKSHOP / ".cargo" / "config.toml", profile())
     write(folder / "Cargo.toml", MANIFEST.format(dependency=DEPENDENCY))
     write(folder / ".cargo" / "config.toml", "\n[net]\noffline = false\n")
     write(folder / "src" / "lib.rs", "")
