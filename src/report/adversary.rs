@@ -32,7 +32,8 @@ pub fn adversary_table(study: &Study) -> Option<Table> {
         let from_to = |name: &str, decimals: usize| {
             let (first, last): (Vec<f64>, Vec<f64>) = ends(name).into_iter().unzip();
             let ends = mean(&first).zip(mean(&last));
-            ends.map(|(first, last)| format!("{first:.decimals$} → {last:.decimals$}"))
+            // The entropy's epsilon takes it a little below zero, which no reader wants to see.
+            ends.map(|(first, last)| format!("{:.decimals$} → {:.decimals$}", first.max(0.0), last.max(0.0)))
         };
         let Some(from_feature) = from_to("feature_certainty", 3) else { continue };
         noted = true;

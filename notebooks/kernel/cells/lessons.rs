@@ -21,3 +21,5 @@ mod lesson_06_your_own_data;
 mod lesson_07_office_home_runs;
 #[path = "08_results.rs"]
 mod lesson_08_results;
+#[path = "09_what_toalign_does.rs"]
+mod lesson_09_what_toalign_does;
