@@ -165,7 +165,6 @@ fn every_name_of_a_method_finds_it_again() {
         Shown::Labels,
         Shown::Detached,
         Shown::Unit,
-        Shown::Temperature(10.0),
         Shown::Temperature(2.5),
     ];
     let base = RunConfig::mini();

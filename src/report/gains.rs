@@ -128,7 +128,7 @@ pub fn gains_table(study: &Study, choice: Choice) -> Table {
                     let same = equivalence(&means_by_seed(&pairs, &study.tasks()), MARGIN);
                     match verdict(seeds.as_ref(), seeds.and_then(|found| found.p)) {
                         "not told apart" if same.is_some_and(|p| p < 0.05) => {
-                            format!("the same within {MARGIN} point")
+                            format!("within {MARGIN} point")
                         }
                         told => told.to_owned(),
                     }
@@ -188,8 +188,8 @@ pub fn gains_notes(study: &Study) -> Vec<String> {
         format!(
             "Verdicts are by the interval over seeds. There, one observation is the {all} with one \
              seed that has them all, so the interval covers other seeds on these tasks{}. Over tasks: one observation is \
-             the mean over the seeds on one task; tasks share domains, so this interval is rather too narrow. 'The same \
-             within {MARGIN} point' is the verdict of two one-sided tests at 5 %.",
+             the mean over the seeds on one task; tasks share domains, so this interval is rather too narrow. 'Within \
+             {MARGIN} point' is the verdict of two one-sided tests at 5 %.",
             match seeds {
                 1 => "; with one seed there is none".to_owned(),
                 2 => "; with 2 seeds t has 1 degree of freedom".to_owned(),

@@ -33,7 +33,7 @@ use crate::files::write_atomically;
 use crate::method::measures::description;
 use crate::method::shown::Variant;
 use crate::runs::find::FoundRuns;
-use crate::runs::study::Study;
+use crate::runs::study::{Study, StudyRun};
 
 /// The longest side of an embedded picture, in pixels: twice what the page shows, for sharp screens.
 const LONGEST: u32 = 320;
@@ -253,8 +253,8 @@ impl Page {
             unfinished: found.unfinished.clone(),
         };
         let has_labels = |task: &&str| {
-            let mut records = study.runs.iter().filter(|run| run.task == *task).flat_map(|run| &run.records);
-            records.any(|record| record.accuracies().is_some_and(|(_, [_, target])| !target.is_nan()))
+            let mut finishes = study.runs.iter().filter(|run| run.task == *task).filter_map(StudyRun::finish);
+            finishes.any(|finish| !finish.last_target_accuracy.is_nan())
         };
         let curves = study.tasks().into_iter().filter(has_labels).map(|task| {
             let title = format!("Target accuracy of every run while training, {task}");
