@@ -80,15 +80,15 @@ fn on(study: &Study, method: &str) -> Vec<f64> {
     let pairs = scores(study, method, Choice::Last);
     (1..=5).filter_map(|seed| pairs.get(&("Cl-Rw", seed)).copied()).collect()
 }
-let toalign = on(&all, "dannp+toalign");
-let mut table = Table::new([("DANNP, Cl-Rw, seeds 1 to 5", Align::Left), ("target accuracy", Align::Right), ("minus ToAlign", Align::Right), ("95 %", Align::Right)]);
-for (name, method) in [("plain", ""), ("+toalign", "+toalign"), ("+labels", "+labels"), ("+detached", "+detached"),
-    ("+toalign+once", "+toalign+once"), ("+unit", "+unit"), ("+temperature10", "+temperature10")] {
-    let ours = on(&all, &format!("dannp{method}"));
+let heads = [("target accuracy", Align::Right), ("minus ToAlign", Align::Right), ("95 %", Align::Right)];
+let mut table = Table::new([("Cl-Rw, seeds 1 to 5", Align::Left)].into_iter().chain(heads));
+for (key, suffix) in [("dannp", ""), ("dannp", "+toalign"), ("dannp", "+labels"), ("dannp", "+detached"), ("dannp", "+toalign+once"),
+    ("dannp", "+unit"), ("dannp", "+temperature10"), ("hda", ""), ("hda", "+toalign"), ("hda", "+labels"), ("hda", "+toalign+once")] {
+    let (ours, toalign) = (on(&all, &format!("{key}{suffix}")), on(&all, &format!("{key}+toalign")));
     let differences: Vec<f64> = ours.iter().zip(&toalign).map(|(a, b)| a - b).collect();
     let found = Difference::of(&differences).ok_or("no runs")?;
     let interval = found.interval.map_or(String::new(), |(low, high)| format!("{low:+.1} … {high:+.1}"));
-    table.push([name.to_owned(), format!("{:.1}", mean(&ours).unwrap_or(f64::NAN)), format!("{:+.1}", found.mean), interval]);
+    table.push([format!("{key}{suffix}"), format!("{:.1}", mean(&ours).unwrap_or(f64::NAN)), format!("{:+.1}", found.mean), interval]);
 }
 show(&table)?;
 ;
