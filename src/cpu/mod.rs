@@ -29,5 +29,3 @@ mod lanes;
 pub(crate) mod max_pool;
 mod parts;
 pub(crate) mod resnet;
-
-pub use crate::device::profile;

@@ -14,7 +14,8 @@ use crate::model::Model;
 /// The published ToAlign sends each source batch through the backbone twice, and batch norm counts it twice.
 ///
 /// The gradients are those of one pass, but in the running statistics the target weighs 0.37 in place of 0.53, and these
-/// statistics are what a test normalises by.
+/// statistics are what a test normalises by. On Mini Office-Home's Clipart → Real World that costs DANNP+ToAlign 2.0 points (95 %:
+/// 1.2 to 2.8, five seeds; lesson 09).
 pub const PUBLISHED_STATISTICS_UPDATES: u32 = 2;
 
 /// How source and target are aligned.
