@@ -29,8 +29,9 @@ pub use layers::{Overlay, Preset};
 #[allow(rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
 pub struct RunConfig {
     /// Pictures: `mini` (rendered by seed, nothing to download), `office-home:PATH` (any copy of Office-Home),
-    /// `icons:DIR` (Office-Home's classes as icons, from `toalign data fetch icons`), `folder:PATH` with PATH/<domain>/<class>/<picture>, or `lists:DIR` with DIR/<domain>.txt of `path label` lines, whose
-    /// paths start from DIR, or from IMAGES in `lists:DIR@IMAGES`.
+    /// `icons:DIR` (Office-Home's classes as icons, from `toalign data fetch icons`), `folder:PATH` with
+    /// PATH/<domain>/<class>/<picture>, or `lists:DIR` with DIR/<domain>.txt of `path label` lines, whose paths start from DIR, or
+    /// from IMAGES in `lists:DIR@IMAGES`.
     #[arg(long, help_heading = "What to train")]
     pub data: DataSource,
     /// Source and target domain, as in `Ar-Pr`: names of the domains, or their beginnings; several sources as in `Ar+Cl-Pr`.

@@ -1,9 +1,13 @@
 //! The controls that take ToAlign's place: what each shows the adversary, what reaches the source feature, and what is written
 //! down of it.
 
+#[path = "common/close.rs"]
+mod close;
+
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
+use close::{assert_close, numbers};
 use rand::Rng;
 use toalign::config::{Control, RunConfig};
 use toalign::method::alignment::Alignment;
@@ -21,10 +25,6 @@ fn random(name: &str, dims: &[usize]) -> Tensor {
     let count = dims.iter().product();
     let values: Vec<f64> = (0..count).map(|_| generator.random_range(-1.0..1.0)).collect();
     Tensor::from_vec(values, dims, &Device::Cpu).unwrap()
-}
-
-fn numbers(tensor: &Tensor) -> Vec<f64> {
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn model(method: &str) -> Model {
@@ -148,8 +148,7 @@ fn the_pull_is_the_norm_of_the_gradient_that_comes_through() {
     let loss = (loss + source.sqr().unwrap().sum_all().unwrap()).unwrap();
     let gradients = loss.backward().unwrap();
     let both = (&slopes + (source.as_tensor() * 2.0).unwrap()).unwrap();
-    let found = numbers(gradients.get(&source).unwrap());
-    assert!(found.iter().zip(numbers(&both)).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
+    assert_close(&numbers(gradients.get(&source).unwrap()), &numbers(&both), 1e-12);
     let norm = numbers(&slopes).iter().map(|x| x * x).sum::<f64>().sqrt();
     let measured: BTreeMap<_, _> = measures.read().unwrap().into_iter().collect();
     assert!((measured["source_pull"] - norm).abs() < 1e-12, "{measured:?}");
@@ -210,6 +209,7 @@ fn what_is_no_control_is_named() {
         said("hda", true)
     );
     assert!(said("dann", false).contains("expected a method that aligns"), "{}", said("dann", false));
+    assert!(said("dann", false).contains("(dannp or hda), found dann"), "{}", said("dann", false));
     assert!(said("source-only", false).contains("expected a method that aligns"));
     with("hda", false).check().unwrap();
 }

@@ -112,6 +112,9 @@ fn what_is_no_picture_here_is_named_for_what_it_is() {
     for (bytes, found, advice) in [
         (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], "a HEIC picture", "heif-convert"),
         (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "an AVIF picture", "avifdec"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture", "opj_decompress"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture", "djxl"),
+        (b"8BPS\0\x01", "a Photoshop document", "export it as PNG"),
         (b"%PDF-1.7\n", "a PDF document", "pdftoppm"),
         (b"\n<!DOCTYPE html><html><body>404", "a web page", "fetch"),
         (b"<?xml version=\"1.0\"?>\n<svg xmlns=\"x\"/>", "an SVG drawing", "rsvg-convert"),

@@ -4,7 +4,6 @@ use std::ops::Deref;
 
 use super::RunConfig;
 use crate::error::{Result, complain};
-use crate::method::shown::Shown;
 use crate::method::table;
 
 /// Settings that passed the check; whatever trains takes these.
@@ -107,14 +106,12 @@ impl RunConfig {
         let alone = self.control.is_none() || !self.toalign;
         require(alone, "control", "a control or ToAlign, which it takes the place of", "both")?;
         let fine = self.method.admits(self.shown());
-        let aligning = table::all().into_iter().filter(|entry| entry.with_toalign.is_some());
+        let aligning = table::all().into_iter().filter(|entry| entry.admits(self.shown()));
         let keys: Vec<&str> = aligning.map(|entry| entry.key).collect();
         let (last, others) = keys.split_last().unwrap_or((&"none", &[]));
         let expected = format!("a method that aligns ({} or {last})", others.join(", "));
         let key = if self.toalign { "toalign" } else { "control" };
-        let probabilities =
-            if self.method.admits(Shown::TaskRelevant) { "; dann shows no probabilities" } else { "" };
-        require(fine, key, &format!("{expected}{probabilities}"), self.method)
+        require(fine, key, &expected, self.method)
     }
 }
 

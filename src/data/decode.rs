@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
 use crate::data::listed::MOST_LISTED;
 use crate::error::{Complaint, Error, Result, complain, file_error};
+use crate::lock::lock;
 
 /// Extensions that count as pictures, in lower case; a file's may be in any case.
 pub const EXTENSIONS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff"];
@@ -41,7 +42,7 @@ pub fn decode_file(file: &Path, background: Option<[u8; 3]>) -> Result<RgbImage>
 /// Names a file whose end is missing the first time that it is read, and the first few of such files only.
 fn note_once(file: &Path) {
     static NAMED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut named = lock(&NAMED);
     if named.len() > MOST_LISTED || !named.insert(file.to_owned()) {
         return;
     }

@@ -27,8 +27,8 @@ pub struct Alignment {
     pub entropy_conditioning: bool,
     /// Weight of the loss: 1 in the published configurations, 0.1 for DANN.
     pub weight: f64,
-    /// With ToAlign or one of its controls, how often the source batch moves the running statistics. The published code sends it through the
-    /// backbone twice, hence [`PUBLISHED_STATISTICS_UPDATES`]; 1 treats both domains alike.
+    /// With ToAlign or one of its controls, how often the source batch moves the running statistics. The published code sends
+    /// it through the backbone twice, hence [`PUBLISHED_STATISTICS_UPDATES`]; 1 treats both domains alike.
     pub statistics_updates: u32,
 }
 

@@ -43,7 +43,6 @@ pub fn comparisons(study: &Study) -> Vec<(&str, &str)> {
 pub fn attributions(study: &Study) -> Vec<(String, String)> {
     let methods = methods(study);
     let has = |name: &str| methods.contains(&name);
-    let with = |name: &str, variant: Variant| find(name).map(|(entry, _)| entry.name(variant));
     let mut pairs = Vec::new();
     for &method in &methods {
         let Some((entry, variant)) = find(method) else { continue };
@@ -51,8 +50,8 @@ pub fn attributions(study: &Study) -> Vec<(String, String)> {
             pairs.push((method.to_owned(), TARGET_BATCH_NORM_ONLY.to_owned()));
         }
         if variant.shown == Shown::TaskRelevant {
-            let labels = with(method, Variant { shown: Shown::Labels, ..variant });
-            pairs.extend(labels.filter(|name| has(name)).map(|labels| (method.to_owned(), labels)));
+            let labels = entry.name(Variant { shown: Shown::Labels, ..variant });
+            pairs.extend(has(&labels).then(|| (method.to_owned(), labels)));
         }
     }
     pairs
