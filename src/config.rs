@@ -134,7 +134,7 @@ pub struct RunConfig {
     #[arg(long, help_heading = "Network")]
     pub dropout: f64,
 
-    /// Initial learning rate of the backbone, per step [published: 1e-3; mini: 7e-3].
+    /// Initial learning rate of the backbone, per step [published: 1e-3; mini: 2e-3].
     #[arg(long, help_heading = "Optimiser")]
     pub learning_rate: f64,
     /// Factor on the learning rate for the heads [published: 10].
@@ -236,7 +236,7 @@ impl RunConfig {
             crop: 40,
             backbone: BackboneKind::Small,
             discriminator_hidden: 256,
-            learning_rate: 7e-3,
+            learning_rate: 2e-3,
             alignment_weight: Some(1.0),
             ..Self::office_home()
         }

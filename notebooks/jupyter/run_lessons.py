@@ -53,10 +53,37 @@ def failures(notebook: nbformat.NotebookNode) -> list[str]:
     return found
 
 
-def execute(path: Path) -> nbformat.NotebookNode:
-    """Runs all cells in the lesson's own folder and gives back the notebook with its outputs."""
+class Client(NotebookClient):
+    """Runs a lesson; before a cell of checks it breaks what these look at, one thing at a time, and keeps what went unnoticed.
+
+    Such a cell lists in its metadata, under `breaks`, Rust to go before it (`with`) and the message of the check that must then
+    fail (`fails`). A failing cell leaves the variables of the cells above as they were.
+    """
+
+    def __init__(self, notebook: nbformat.NotebookNode, **settings: object) -> None:
+        super().__init__(notebook, **settings)
+        self.unnoticed: list[str] = []
+
+    async def async_execute_cell(self, cell, cell_index, execution_count=None, store_history=True):
+        """Runs a cell, after its broken forms."""
+        executed = self.code_cells_executed
+        for one in cell.metadata.get("breaks", []):
+            broken = nbformat.v4.new_code_cell(one["with"] + "\n" + cell.source)
+            await super().async_execute_cell(broken, cell_index, store_history=False)
+            said = "\n".join(failures(nbformat.v4.new_notebook(cells=[broken])))
+            if one["fails"] not in said:
+                self.unnoticed.append(
+                    f"cell {cell_index + 1}: expected that the check “{one['fails']}” fails after “{one['with']}”; "
+                    f"found {said or 'that nothing does'}"
+                )
+        self.code_cells_executed = executed
+        return await super().async_execute_cell(cell, cell_index, execution_count, store_history)
+
+
+def execute(path: Path) -> tuple[nbformat.NotebookNode, list[str]]:
+    """Runs all cells in the lesson's own folder; gives back the notebook with its outputs, and the checks that did not notice."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
+    client = Client(
         notebook,
         kernel_name="toalign",
         timeout=None,
@@ -73,7 +100,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         for volatile in ("execution", "collapsed", "scrolled", "trusted", "ExecuteTime"):
             cell.metadata.pop(volatile, None)
-    return notebook
+    return notebook, client.unnoticed
 
 
 def run(path: Path, to: Path) -> bool:
@@ -81,12 +108,12 @@ def run(path: Path, to: Path) -> bool:
     print(f"{path.stem}: ", end="", flush=True)
     begun = time.monotonic()
     try:
-        notebook = execute(path)
+        notebook, unnoticed = execute(path)
     except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
         print(f"the kernel ended; expected that it runs all cells. Its last words: {error}", flush=True)
         return False
     seconds = time.monotonic() - begun
-    wrong = failures(notebook)
+    wrong = failures(notebook) + unnoticed
     text = nbformat.writes(notebook) + "\n"
     size = len(text.encode())
     print(f"{seconds:.0f} s, {size / 1e6:.2f} MB", flush=True)

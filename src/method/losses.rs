@@ -43,10 +43,12 @@ pub fn entropy(probabilities: &Tensor) -> Result<Tensor> {
     Ok((probabilities * log)?.sum(D::Minus1)?.neg()?)
 }
 
-/// How much each image counts within its domain, `e / Σe` with `e = exp(-H(p))`: `[batch, classes]` → `[batch]`.
+/// How much each image counts within its domain, `a = e / Σe` with `e = exp(-H(p))`: `[batch, classes]` → `[batch]`.
 ///
-/// A confident prediction counts more (CDAN's entropy conditioning, Long et al. 2018, equation 8). The gradient through H
-/// is reversed and scaled by the coefficient too; the sum is a constant.
+/// A confident prediction counts more. The idea is CDAN's entropy conditioning (Long et al. 2018, equation 8), but its weight is
+/// `1 + exp(-H)`; without the 1 it is that of HDA's and ToAlign's published code. For 12 classes a certain picture then counts 12
+/// times, not 1.85 times, as much as one of which nothing is known. The gradient through H is reversed and scaled by the
+/// coefficient too; the sum is a constant.
 pub fn entropy_weights(probabilities: &Tensor, coefficient: f64) -> Result<Tensor> {
     let certainty = grad_reverse(&entropy(probabilities)?, coefficient)?.neg()?.exp()?; // [batch]
     let sum = certainty.sum_all()?.detach();
@@ -62,7 +64,7 @@ pub fn equal_weights(of: &Tensor) -> Result<Tensor> {
 /// The loss of the discriminator, which the reversal turns into the adversary of the backbone.
 ///
 /// With `d = sigmoid(D(x))`, domain label 1 for the source and 0 for the target:
-/// `L = ½ Σ w·(-log(d + 1e-8))` over the source plus the same of `1 - d` over the target.
+/// `L_D = ½ Σ a·(-log(d + 1e-8))` over the source plus the same of `1 - d` over the target.
 ///
 /// `source` and `target` are what D sees, `[batch, inputs]`; the weights are `[batch]`, each domain's of sum 1.
 pub fn adversarial(

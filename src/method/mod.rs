@@ -1,4 +1,30 @@
 //! The methods: what is computed from one source batch and one target batch.
+//!
+//! One symbol means one thing, here and in all lessons (lesson 00 has the same table):
+//!
+//! | symbol | meaning | shape | in the papers |
+//! | --- | --- | --- | --- |
+//! | `S`, `T` | the source and the target domain, also as an index | | s, t |
+//! | `x`, `y` | a picture and its true class | `[batch, height, width, 3]`, `[batch]` | x, y |
+//! | `G`, `F` | the backbone, and its last feature map | `[batch, height, width, channels]` | G, F |
+//! | `f` | the feature, the mean of `F` over all places | `[batch, channels]` | f |
+//! | `C`, `c_k` | the classifier, and its weights for class `k` | `[classes, channels]`, `[channels]` | C |
+//! | `z` | HDA's heuristic part: the sum of three more heads | `[batch, classes]` | H(x) |
+//! | `o` | the logits: `C(f)`, under HDA `C(f) - z` | `[batch, classes]` | y^k; HDA: G(x) = F(x) − H(x) |
+//! | `p` | the class probabilities, softmax of `o` | `[batch, classes]` | p |
+//! | `H` | the entropy of `p` | `[batch]` | H |
+//! | `a` | how much a picture counts in its domain, `exp(-H)` over its sum | `[batch]` | w |
+//! | `D` | the discriminator: 1 for the source, 0 for the target | `[batch, 1]` | D |
+//! | `w` | what a channel is worth for the true class `k`, `∂o_k/∂f` | `[batch, channels]` | w^cls |
+//! | `s` | the attention score, which gives `w⊙f` the length of `f` | `[batch, 1]` | s |
+//! | `f_p` | the task-relevant part of the source feature, `s·w⊙f` | `[batch, channels]` | f_p; the talk: f_{s,p} |
+//! | `u` | the progress of a run | in [0, 1) | p |
+//! | `λ` | the coefficient of the gradient reversal | | λ |
+//! | `η` | the learning rate | | η, μ |
+//! | `L_cls`, `L_D`, `L_z` | `classification`, `alignment` and `heuristic` in the records: cross entropy, the adversary's loss, `mean abs z` | scalars | L_cls, L_D, L_H |
+//!
+//! Where we differ from a paper, we do as the published code does: `L_D` has the factor ½ of a mean over two domains, and `L_z` is
+//! a mean where HDA writes a sum.
 
 pub mod alignment;
 pub mod dann;

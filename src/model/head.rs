@@ -9,7 +9,8 @@ use crate::random::Generator;
 
 /// Slopes of the Kaiming initialisation of HDA's `fc`, `fc0`, `fc1`, `fc2` in the published code.
 ///
-/// With a = 100 the classifier starts a hundred times smaller than its heuristic companions.
+/// The deviation is `sqrt(2 / ((1 + a²)·channels))`, so with a = 100 the classifier starts 100, 71 and 45 times smaller than its
+/// heuristic companions, and 130 times smaller than their sum.
 pub const HEURISTIC_SLOPES: [f64; 4] = [100.0, 0.0, 1.0, 2.0];
 
 /// `fc`, and under HDA `fc0`, `fc1`, `fc2`.

@@ -1,6 +1,7 @@
-//! How the learning rate falls and how the adversary's influence grows, as functions of the progress `p` in [0, 1).
+//! How the learning rate falls and how the adversary's influence grows, as functions of the progress `u` in [0, 1), the papers' p.
 
-/// Inverse decay: `(1 + γp)^-power`, with γ = 10 and power 0.75 in the published code.
+/// Inverse decay: `(1 + γu)^-power`, with γ = 10 and power 0.75 in the published code, as in DANN's paper (Ganin & Lempitsky
+/// 2015, equation 10: α = 10, β = 0.75, from 0.01).
 ///
 /// The slides write γ = 5e-4; in the code that is the weight decay.
 ///
@@ -14,7 +15,7 @@ pub fn inverse_decay(progress: f64, gamma: f64, power: f64) -> f64 {
     (1.0 + gamma * progress).powf(-power)
 }
 
-/// Coefficient of the gradient reversal, `2 / (1 + exp(-γp)) - 1` with γ = 10 (Ganin & Lempitsky 2015, section 3.1).
+/// Coefficient of the gradient reversal, `2 / (1 + exp(-γu)) - 1` with γ = 10 (Ganin & Lempitsky 2015, section 4, equation 11).
 ///
 /// ```
 /// use toalign::nn::schedule::reversal_coefficient;

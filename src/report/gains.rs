@@ -143,7 +143,7 @@ pub fn gains_by_task(study: &Study, method: &str, baseline: &str, choice: Choice
     let tasks = study.tasks();
     // Over one task there is nothing to correct for.
     let corrects = tasks.len() > 1;
-    let heads = ["task", "points", "95 % over seeds", "seeds", "p", "p, Holm"];
+    let heads = ["task", "points", "95 % over seeds", "seeds", "p-value", "by Holm"];
     let heads = heads.into_iter().take(if corrects { 6 } else { 5 });
     let align = |head| if head == "task" { Align::Left } else { Align::Right };
     let verdict_head = if corrects { "after Holm" } else { "verdict" };
