@@ -1,5 +1,8 @@
-//! Means, sample standard deviations, and paired differences with Student's t interval.
+//! Means, sample standard deviations, paired differences with Student's t interval, and whether two things go together.
 
+use rand::Rng;
+
+use crate::random::generator;
 use crate::train::progress;
 
 /// How sure the intervals are: 95 %.
@@ -139,4 +142,82 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
         corrected[index] = largest;
     }
     corrected
+}
+
+/// Spearman's rank correlation of pairs, from -1 to +1; equal values share the mean of their ranks. None of fewer than two pairs,
+/// or if all values of a side are equal.
+///
+/// ```
+/// use toalign::report::statistics::rank_correlation;
+/// assert_eq!(rank_correlation(&[(1.0, 10.0), (2.0, 400.0), (3.0, 5000.0)]), Some(1.0));
+/// assert_eq!(rank_correlation(&[(1.0, 3.0), (1.0, 3.0)]), None);
+/// ```
+pub fn rank_correlation(pairs: &[(f64, f64)]) -> Option<f64> {
+    let sides: (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+    let (x, y) = (ranks(&sides.0), ranks(&sides.1));
+    let middle = (pairs.len() as f64 + 1.0) / 2.0;
+    let product =
+        |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum() };
+    let scale = (product(&x, &x) * product(&y, &y)).sqrt();
+    (scale > 0.0).then(|| product(&x, &y) / scale)
+}
+
+/// The rank of each value, from 1.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let rank = |value: &f64| {
+        let count = |wanted| values.iter().filter(|other| other.total_cmp(value) == wanted).count() as f64;
+        count(std::cmp::Ordering::Less) + (count(std::cmp::Ordering::Equal) + 1.0) / 2.0
+    };
+    values.iter().map(rank).collect()
+}
+
+/// The 95 % percentile interval of a statistic by the bootstrap (Efron 1979): the same number of observations is drawn again and
+/// again, with replacement, 5,000 times, the same draws for the same `seed`. Draws that have no statistic are left out; none
+/// if most have none.
+///
+/// ```
+/// use toalign::report::statistics::{bootstrap_interval, mean};
+/// let (low, high) = bootstrap_interval(&[1.0, 2.0, 3.0, 4.0], 1, mean).unwrap();
+/// assert!(1.0 < low && low < 2.5 && 2.5 < high && high < 4.0);
+/// ```
+pub fn bootstrap_interval<T: Copy>(
+    observations: &[T],
+    seed: u64,
+    statistic: impl Fn(&[T]) -> Option<f64>,
+) -> Option<(f64, f64)> {
+    const DRAWS: usize = 5000;
+    let mut random = generator(seed, "bootstrap", 0, 0);
+    let mut found: Vec<f64> = (0..DRAWS)
+        .filter_map(|_| {
+            let drawn: Vec<T> = observations
+                .iter()
+                .map(|_| observations[random.random_range(0..observations.len())])
+                .collect();
+            statistic(&drawn)
+        })
+        .collect();
+    found.sort_by(f64::total_cmp);
+    let at = |share: f64| found[(share * (found.len() - 1) as f64).round() as usize];
+    let outside = (1.0 - CONFIDENCE) / 2.0;
+    (found.len() > DRAWS / 2).then(|| (at(outside), at(1.0 - outside)))
+}
+
+/// The two-sided p value of McNemar's exact test (1947): of the pictures on which two networks, or one before and after, disagree,
+/// `first` went one way and `second` the other; a fair coin would do so or worse with this probability.
+///
+/// ```
+/// use toalign::report::statistics::mcnemar;
+/// assert!((mcnemar(1, 5) - 0.21875).abs() < 1e-12);
+/// assert_eq!((mcnemar(3, 3), mcnemar(0, 0)), (1.0, 1.0));
+/// ```
+pub fn mcnemar(first: usize, second: usize) -> f64 {
+    let disagreements = first + second;
+    // Sums of the binomial distribution, each term from the one before; logarithms, since 0.5^n may be below every f64.
+    let mut log_term = -(disagreements as f64) * std::f64::consts::LN_2;
+    let mut tail = 0.0;
+    for rarer in 0..=first.min(second) {
+        tail += log_term.exp();
+        log_term += ((disagreements - rarer) as f64 / (rarer + 1) as f64).ln();
+    }
+    (2.0 * tail).min(1.0)
 }
