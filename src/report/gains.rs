@@ -196,6 +196,20 @@ pub fn gains_notes(study: &Study) -> Vec<String> {
             }
         ),
     ];
+    let methods = methods(study);
+    let counted_twice = methods.iter().filter_map(|method| {
+        let (entry, variant) = find(method)?;
+        let once = entry.name(Variant { once: true, ..variant });
+        (!variant.is_plain() && !variant.once && !methods.contains(&once.as_str())).then_some(once)
+    });
+    let counted_twice: Vec<String> = counted_twice.collect();
+    if !counted_twice.is_empty() {
+        notes.push(format!(
+            "With ToAlign and its controls batch norm counts each source batch twice, as published, so a difference from the plain \
+             method is not alignment's alone. What tells them apart is not in this study: {}.",
+            counted_twice.join(", ")
+        ));
+    }
     if tasks > 1 {
         notes.push(format!(
             "Of {tasks} tasks that are tested at 5 % each, about one in twenty stands out by chance alone: a single task \

@@ -51,3 +51,21 @@ fn only_pairs_count_and_one_seed_has_no_interval() {
     study.runs.retain(|run| run.seed == 1);
     assert!(gains_notes(&study)[1].contains("with one seed there is none"));
 }
+
+#[test]
+fn what_batch_norm_may_have_done_is_named_until_it_is_told_apart() {
+    let mut study = study();
+    let of_batch_norm = |study: &toalign::runs::study::Study| {
+        let notes = gains_notes(study);
+        notes
+            .iter()
+            .filter(|note| note.contains("counts each source batch twice"))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let notes = of_batch_norm(&study);
+    assert!(notes[0].ends_with("not in this study: hda+toalign+once."), "{notes:?}");
+    study.runs.push(run("Ar-Cl", "hda+toalign+once", 1, 50.0));
+    assert_eq!(of_batch_norm(&study), [""; 0]);
+    assert!(comparisons(&study).contains(&("hda+toalign+once", "hda")), "its own row");
+}
