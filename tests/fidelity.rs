@@ -7,10 +7,13 @@
 mod common;
 #[path = "common/golden.rs"]
 mod golden;
+#[path = "common/golden_maps.rs"]
+mod golden_maps;
 
 use candle_core::{DType, Device, Tensor};
-use common::cases;
+use common::{cases, cases_of_a_later_kind};
 use golden::{as_f64, images, run_cam_case, run_step_case, tolerance};
+use golden_maps::{run_explain_case, run_measure_case};
 use toalign::model::resnet::BackboneKind;
 use toalign::model::{HeadKind, Model, ModelSpec};
 use toalign::nn::batch_norm::Mode;
@@ -36,6 +39,22 @@ fn grad_cam_agrees() {
     for (name, case) in cases("cam_") {
         run_cam_case(&name, &case, DType::F32, 1e-4, &Device::Cpu);
         run_cam_case(&name, &case, DType::F64, 1e-9, &Device::Cpu);
+    }
+}
+
+#[test]
+fn every_heat_map_agrees() {
+    for (name, case) in cases_of_a_later_kind("explain_") {
+        run_explain_case(&name, &case, DType::F32, 1e-4);
+        run_explain_case(&name, &case, DType::F64, 1e-9);
+    }
+}
+
+#[test]
+fn every_measure_of_a_map_agrees() {
+    for (name, case) in cases_of_a_later_kind("measure_") {
+        run_measure_case(&name, &case, DType::F32, 1e-4);
+        run_measure_case(&name, &case, DType::F64, 1e-9);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 
+use super::evidence::Evidence;
 use super::grad_cam::grad_cam;
 use super::overlay::{normalise, overlay};
 use crate::data::transform::Transform;
@@ -35,7 +36,7 @@ impl Look {
     pub fn at(picture: &RgbImage, model: &Model, transform: &Transform) -> Result<Self> {
         let image = transform.test_image(picture, model.device())?;
         let (class, probability) = classify(&model.predict(&image)?)?[0];
-        let map = grad_cam(model, &image, &[class], Layer::Layer4)?; // [1, map height, map width]
+        let map = grad_cam(&Evidence::of(model, &image, &[class], Layer::Layer4)?)?; // [1, map height, map width]
         let (_, map_height, map_width) = map.dims3()?;
         Ok(Self {
             class,

@@ -1,5 +1,6 @@
 //! Heat maps as colours, laid over the picture that they explain.
 
+use candle_core::Tensor;
 use image::{Rgb, RgbImage, imageops};
 
 use crate::error::{Result, complain};
@@ -65,12 +66,32 @@ pub fn upscale(
     let mut larger = Vec::with_capacity(to_height * to_width);
     for &(top, bottom, down) in &rows {
         for &(left, right, across) in &columns {
+            let (across, down) = (across as f32, down as f32);
             let upper = mix(map[top * width + left], map[top * width + right], across);
             let lower = mix(map[bottom * width + left], map[bottom * width + right], across);
             larger.push(mix(upper, lower, down));
         }
     }
     Ok(larger)
+}
+
+/// The same for maps in a tensor: `[batch, rows, columns]` → `[batch, height, width]`.
+///
+/// # Errors
+/// If candle cannot compute it.
+pub fn enlarged(maps: &Tensor, height: usize, width: usize) -> Result<Tensor> {
+    let (_, rows, columns) = maps.dims3()?;
+    // Each output row mixes two input rows: a matrix with two numbers in a row.
+    let mixing = |from: usize, to: usize| -> Result<Tensor> {
+        let mut shares = vec![0.0; to * from];
+        for (position, (first, second, share)) in neighbours(from, to).into_iter().enumerate() {
+            shares[position * from + first] += 1.0 - share;
+            shares[position * from + second] += share;
+        }
+        Ok(Tensor::from_vec(shares, (to, from), maps.device())?.to_dtype(maps.dtype())?)
+    };
+    let across = maps.broadcast_matmul(&mixing(columns, width)?.t()?)?;
+    Ok(mixing(rows, height)?.broadcast_matmul(&across)?)
 }
 
 /// Divides the map by its maximum, so that the hottest place is 1.
@@ -125,13 +146,13 @@ pub(crate) fn check_size(map: &[f32], height: usize, width: usize) -> Result<()>
 }
 
 /// For every output position: the two inputs between which it lies, and the share of the second.
-fn neighbours(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
-    let ratio = from as f32 / to as f32;
+fn neighbours(from: usize, to: usize) -> Vec<(usize, usize, f64)> {
+    let ratio = from as f64 / to as f64;
     (0..to)
         .map(|position| {
-            let place = ((position as f32 + 0.5) * ratio - 0.5).max(0.0);
+            let place = ((position as f64 + 0.5) * ratio - 0.5).max(0.0);
             let first = (place as usize).min(from - 1);
-            (first, (first + 1).min(from - 1), place - first as f32)
+            (first, (first + 1).min(from - 1), place - first as f64)
         })
         .collect()
 }

@@ -125,6 +125,7 @@ impl ResNet {
                 Way::Cpu => Ok(self.network(vec![images.dim(0)?], mode)?.forward(images)?.0),
                 _ => self.forward_by_layers(images, mode),
             },
+            Mode::Guided => self.forward_by_layers(images, mode),
         }
     }
 
@@ -266,7 +267,7 @@ impl ResNet {
                 padding: conv.padding,
                 given: match mode {
                     Mode::Training { .. } => None,
-                    Mode::Evaluation => Some(norm.running_moments()?),
+                    Mode::Evaluation | Mode::Guided => Some(norm.running_moments()?),
                 },
             })
         };

@@ -22,6 +22,8 @@ pub enum Mode {
     },
     /// Normalise by the running statistics.
     Evaluation,
+    /// As in evaluation; on the way back every ReLU passes only what is positive: Guided Backpropagation (Springenberg et al. 2015).
+    Guided,
 }
 
 /// What follows the normalisation in the same pass over the data.
@@ -78,7 +80,7 @@ impl BatchNorm {
         let rows = x.detach().contiguous()?.reshape(((), channels))?;
         let count = rows.dim(0)?;
         let (mean, variance) = match mode {
-            Mode::Evaluation => {
+            Mode::Evaluation | Mode::Guided => {
                 (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor())
             }
             Mode::Training { statistics_updates } => {
@@ -98,6 +100,7 @@ impl BatchNorm {
             weight: self.weight.as_detached_tensor(),
             of_the_batch: matches!(mode, Mode::Training { .. }),
             relu: !matches!(then, Then::Nothing),
+            guided: mode == Mode::Guided,
         };
         let mut value = pass.value(&self.bias.as_detached_tensor())?.reshape(x.shape())?;
         let mut inputs = vec![x, self.weight.as_tensor(), self.bias.as_tensor()];
@@ -170,6 +173,7 @@ struct Pass {
     /// Whether mean and deviation hang on the input.
     of_the_batch: bool,
     relu: bool,
+    guided: bool,
 }
 
 impl Pass {
@@ -184,7 +188,10 @@ impl Pass {
     /// `dx = weight / deviation · (g - Σg / n - x̂ · Σ(g·x̂) / n)`; the two means fall away where the statistics are given.
     fn gradients(&self, y: &Tensor, gradient: &Tensor) -> Result<Vec<Tensor>> {
         let of_shortcut = match self.relu {
-            true => (gradient * y.gt(0.0)?.to_dtype(gradient.dtype())?)?,
+            true => {
+                let gradient = if self.guided { gradient.relu()? } else { gradient.clone() };
+                (&gradient * y.gt(0.0)?.to_dtype(gradient.dtype())?)?
+            }
             false => gradient.clone(),
         };
         let g = of_shortcut.reshape(self.rows.shape())?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
+use toalign::explain::evidence::Evidence;
 use toalign::explain::grad_cam::grad_cam;
 use toalign::method::alignment::{Alignment, PUBLISHED_STATISTICS_UPDATES};
 use toalign::method::dann::Dann;
@@ -21,11 +22,11 @@ use toalign::nn::sgd::{GroupRates, Sgd, SgdSettings};
 
 use super::common::{unit, values};
 
-fn integer(case: &Value, key: &str) -> usize {
+pub fn integer(case: &Value, key: &str) -> usize {
     case[key].as_u64().unwrap_or_else(|| panic!("expected an integer '{key}'")) as usize
 }
 
-fn number(case: &Value, key: &str) -> f64 {
+pub fn number(case: &Value, key: &str) -> f64 {
     case[key].as_f64().unwrap_or_else(|| panic!("expected a number '{key}'"))
 }
 
@@ -99,7 +100,7 @@ pub fn as_f64(tensor: &Tensor) -> Vec<f64> {
     tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub fn numbers(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(items) => items.iter().flat_map(numbers).collect(),
         Value::Number(number) => vec![number.as_f64().unwrap()],
@@ -239,8 +240,8 @@ pub fn tolerance(case: &Value) -> f64 {
     }
 }
 
-/// Computes the Grad-CAM map of a case on `device` and compares it.
-pub fn run_cam_case(name: &str, case: &Value, dtype: DType, tolerance: f64, device: &Device) {
+/// The network of a case of maps.
+pub fn case_model(case: &Value, dtype: DType, device: &Device) -> Model {
     let spec = ModelSpec {
         backbone: backbone(case),
         classes: integer(case, "classes"),
@@ -252,21 +253,35 @@ pub fn run_cam_case(name: &str, case: &Value, dtype: DType, tolerance: f64, devi
         dtype,
     };
     let model = Model::new(&spec, 0).unwrap().to_device(device).unwrap();
-    let seed = integer(case, "seed") as u64;
-    fill(&model.parameters(), seed);
-    let layer = match text(case, "layer") {
+    fill(&model.parameters(), integer(case, "seed") as u64);
+    model
+}
+
+/// The layer of a case of maps.
+pub fn layer(case: &Value) -> Layer {
+    match text(case, "layer") {
         "layer1" => Layer::Layer1,
         "layer2" => Layer::Layer2,
         "layer3" => Layer::Layer3,
         _ => Layer::Layer4,
-    };
-    let image = images(seed, "image", 1, integer(case, "image"), dtype, device);
+    }
+}
+
+/// The one picture of a case of maps.
+pub fn case_image(case: &Value, dtype: DType, device: &Device) -> Tensor {
+    images(integer(case, "seed") as u64, "image", 1, integer(case, "image"), dtype, device)
+}
+
+/// Computes the Grad-CAM map of a case on `device` and compares it.
+pub fn run_cam_case(name: &str, case: &Value, dtype: DType, tolerance: f64, device: &Device) {
+    let (model, layer, image) =
+        (case_model(case, dtype, device), layer(case), case_image(case, dtype, device));
     let class = integer(case, "class");
     let score = as_f64(&model.predict(&image).unwrap())[class];
     let expected_score = number(&case["expect"], "score");
     assert!((score - expected_score).abs() < tolerance, "{name}: expected {expected_score}, found {score}");
 
-    let found = as_f64(&grad_cam(&model, &image, &[class as u32], layer).unwrap());
+    let found = as_f64(&grad_cam(&Evidence::of(&model, &image, &[class as u32], layer).unwrap()).unwrap());
     let expected = numbers(&case["expect"]["grad_cam"]);
     assert_eq!(found.len(), expected.len(), "{name}");
     let mut worst = 0f64;

@@ -4,9 +4,9 @@
 fn lesson() -> Result<(), Box<dyn std::error::Error>> {
 { // cell 2
 use toalign::prelude::*;
-use toalign::report::statistics::{Difference, deviation, mean};
+use toalign::report::statistics::{Difference, deviation, mean, student_quantile};
 let study = read_study("records/mini")?;
-let methods = ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
+let methods = ["source-only", "target-bn-only", "dannp", "dannp+toalign", "dannp+toalign+once", "hda", "hda+toalign", "hda+toalign+once"];
 let tasks = [("Cl-Rw", "Clipart → Real World"), ("Pr-Ar", "Product → Art")];
 ;
 { // cell 3
@@ -26,7 +26,7 @@ let mut charts = Row::new("Learning curves");
 for (task, name) in tasks {
     let title = format!("{name}: mean of 5 seeds");
     let mut chart = Chart::new(&title, "training steps", "target accuracy (%)").narrow();
-    for method in methods {
+    for method in methods.into_iter().filter(|method| !method.ends_with("once")) {
         let mut at = std::collections::BTreeMap::<usize, Vec<f64>>::new();
         for record in study.of(task, method).flat_map(|run| &run.records) {
             if let Some((step, [_, on_target])) = record.accuracies() {
@@ -40,23 +40,34 @@ for (task, name) in tasks {
 show(&charts)?;
 ;
 { // cell 7
-let numbers = ["mean difference", "95 % interval", "wins"].map(|name| (name, Align::Right));
-let mut table = Table::new([("task", Align::Left), ("pair", Align::Left)].into_iter().chain(numbers));
+fn differences(study: &Study, task: &str, [with, without]: [&str; 2]) -> Vec<f64> {
+    let without = study.last_accuracies(task, without);
+    study.last_accuracies(task, with).iter().zip(&without).map(|(with, without)| with - without).collect()
+}
+fn could_be_found(differences: &[f64]) -> f64 {
+    let n = differences.len();
+    let error = deviation(differences).unwrap_or(f64::NAN) / (n as f64).sqrt();
+    (student_quantile(0.95, n - 1) + student_quantile(0.6, n - 1)) * error // within ±t(0.6) is below t(0.8)
+}
+;
+{ // cell 8
+let mut table = Table::new([("task", Align::Left), ("pair", Align::Left)].into_iter()
+    .chain(["mean difference", "95 % interval", "wins", "could be found"].map(|head| (head, Align::Right))));
+let pairs = [("dannp", "target-bn-only"), ("dannp+toalign", "dannp"), ("dannp+toalign+once", "dannp"),
+    ("hda", "target-bn-only"), ("hda+toalign", "hda"), ("hda+toalign+once", "hda")];
 for (task, name) in tasks {
-    for method in ["dannp", "hda"] {
-        let plain = study.last_accuracies(task, method);
-        let with = study.last_accuracies(task, &format!("{method}+toalign"));
-        let paired: Vec<f64> = with.iter().zip(&plain).map(|(with, without)| with - without).collect();
+    for (with, without) in pairs {
+        let paired = differences(&study, task, [with, without]);
         let difference = Difference::of(&paired).unwrap();
         let (low, high) = difference.interval.unwrap();
         let wins = paired.iter().filter(|difference| **difference > 0.0).count();
-        table.push([name.to_owned(), format!("{method}+toalign − {method}"), format!("{:+.1}", difference.mean),
-            format!("{low:+.1} … {high:+.1}"), format!("{wins} of {}", paired.len())]);
+        table.push([name.into(), format!("{with} − {without}"), format!("{:+.1}", difference.mean),
+            format!("{low:+.1} … {high:+.1}"), format!("{wins} of {}", paired.len()), format!("{:.1}", could_be_found(&paired))]);
     }
 }
 show(&table)?;
 ;
-{ // cell 9
+{ // cell 10
 let mut literature = Bars::new("Published: Office-Home, mean of 12 tasks", "target accuracy (%), best test (oracle)");
 for method in ["dannp", "dannp+toalign", "hda", "hda+toalign"] {
     for row in published()?.iter().filter(|row| row.source == "literature" && row.our_name().as_deref() == Some(method)) {
@@ -65,7 +76,7 @@ for method in ["dannp", "dannp+toalign", "hda", "hda+toalign"] {
 }
 show(&literature)?;
 ;
-{ // cell 11
+{ // cell 12
 fn seconds(study: &Study, method: &str) -> Vec<f64> {
     study.of("Cl-Rw", method).filter_map(|run| Some(run.finish()?.seconds_per_step)).collect()
 }
@@ -78,18 +89,18 @@ for method in methods {
 cost.decimals = 2;
 show(&cost)?;
 ;
-{ // cell 14
-let config = RunConfig {
-    task: "Cl-Rw".into(), method: "hda".parse()?, steps: 300, test_every: 100, ..RunConfig::mini()
-};
-let mut hda = Training::new(config.clone())?;
+{ // cell 15
+fn config(seed: u64, toalign: bool) -> toalign::Result<RunConfig> {
+    Ok(RunConfig { task: "Cl-Rw".into(), method: "hda".parse()?, toalign, seed, steps: 200, test_every: 50, ..RunConfig::mini() })
+}
+let mut hda = Training::new(config(1, false)?)?;
 hda.run()?;
 ;
-{ // cell 15
-let mut with_toalign = Training::new(RunConfig { toalign: true, ..config.clone() })?;
+{ // cell 16
+let mut with_toalign = Training::new(config(1, true)?)?;
 with_toalign.run()?;
 ;
-{ // cell 17
+{ // cell 18
 let test = mini_home::domain("Real_World", Split::Test, &Default::default())?;
 let classes = mini_home::class_names();
 let (mut views, mut words, mut right) = (Vec::new(), Vec::new(), Vec::new());
@@ -106,7 +117,7 @@ for training in [&hda, &with_toalign] {
 show(&PictureGrid::new("The same pictures through two networks", views).columns(8).size(92)
     .rows(["HDA", "+ToAlign"]).captions(words).marked(right))?;
 ;
-{ // cell 18
+{ // cell 20
 fn inside(training: &Training, domain: &Domain) -> toalign::Result<(f64, f64)> {
     let (mut sum, mut chance, mut count) = (0.0, 0.0, 0.0);
     for index in 0..domain.pictures.len() {
@@ -117,11 +128,25 @@ fn inside(training: &Training, domain: &Domain) -> toalign::Result<(f64, f64)> {
     }
     Ok((100.0 * sum / count, 100.0 * chance / count))
 }
-let (of_hda, of_toalign) = (inside(&hda, &test)?, inside(&with_toalign, &test)?);
-show(&Bars::new("Heat inside the object, 180 target pictures", "share of the heat (%)")
-    .bar("chance", of_hda.1).bar("hda", of_hda.0).bar("hda+toalign", of_toalign.0))?;
 ;
 { // cell 21
+let (mut of_hda, mut of_toalign, mut chance) = (vec![], vec![], 0.0);
+for seed in 1..=3 {
+    for (toalign, shares) in [(false, &mut of_hda), (true, &mut of_toalign)] {
+        let mut training = Training::new(config(seed, toalign)?)?;
+        training.steps(200)?;
+        let (share, by_chance) = inside(&training, &test)?;
+        (shares.push(share), chance = by_chance);
+    }
+}
+let looks: Vec<f64> = of_toalign.iter().zip(&of_hda).map(|(with, without)| with - without).collect();
+let (low, high) = Difference::of(&looks).unwrap().interval.unwrap();
+show(&Bars::new("Heat inside the object, 180 target pictures, 3 seeds", "share of the heat (%)").bar("chance", chance)
+    .bar_with_error("hda", mean(&of_hda).unwrap(), deviation(&of_hda).unwrap())
+    .bar_with_error("hda+toalign", mean(&of_toalign).unwrap(), deviation(&of_toalign).unwrap()))?;
+println!("with ToAlign − without: {:+.1} points ({low:+.1} … {high:+.1})", mean(&looks).unwrap());
+;
+{ // cell 24
 let source = hda.task().source.clone();
 let features = hda.features(&source, 480)?;
 let labels = hda.labels(&source, 480)?;
@@ -135,7 +160,7 @@ let weighted = certainty(&head, &task_relevant(&features, &labels, &head)?, &lab
 show(&Histogram::new("What the discriminator sees of the source", "probability of the true class")
     .sample("from f", plain.clone()).sample("from f_p", weighted.clone()))?;
 ;
-{ // cell 23
+{ // cell 26
 struct Softer { temperature: f64 }
 impl Method for Softer {
     fn losses(&self, model: &Model, input: &StepInput) -> toalign::Result<Losses> {
@@ -152,36 +177,40 @@ impl Method for Softer {
     }
 }
 ;
-{ // cell 24
+{ // cell 27
 let title = "DANNP+ToAlign under a temperature, one seed";
 let mut curves = Chart::new(title, "training steps", "target accuracy (%)");
 for temperature in [1.0, 8.0] {
-    let softer = RunConfig { method: "dannp".parse()?, toalign: true, steps: 200, test_every: 50, ..config.clone() };
+    let softer = RunConfig { method: "dannp".parse()?, ..config(1, true)? };
     let mut training = Training::new(softer)?.with_method(Box::new(Softer { temperature }));
     training.steps(200)?;
     curves = curves.curve(&format!("temperature {temperature}"), training.accuracies("target"));
 }
 show(&curves)?;
 ;
-{ // cell 27
+{ // cell 30
 for (task, _) in tasks {
-    for method in methods { assert_eq!(study.last_accuracies(task, method).len(), 5, "{task} {method}"); }
-    let mean = |method: &str| mean(&study.last_accuracies(task, method)).unwrap();
-    let (low, high) = (mean("source-only"), mean("dannp"));
-    assert!(high > low, "alignment helps on {task}: {low} and {high}");
+    for method in methods { assert_eq!(study.last_accuracies(task, method).len(), 5, "five seeds of every method, {task} {method}"); }
 }
-assert!(of_hda.0 > of_hda.1 && of_toalign.0 > of_toalign.1, "both look at the object more than chance");
+let gained = Difference::of(&differences(&study, "Cl-Rw", ["dannp", "target-bn-only"])).unwrap();
+assert!(gained.interval.unwrap().0 > 0.0, "alignment gains more than batch norm alone");
+let counted = Difference::of(&differences(&study, "Cl-Rw", ["dannp+toalign+once", "dannp+toalign"])).unwrap();
+assert!(counted.interval.unwrap().0 > 0.0, "counting the source twice costs accuracy");
+assert!(of_hda.iter().chain(&of_toalign).all(|share| *share > chance), "both look at the object more than chance");
 fn share(values: &[f32]) -> f32 { values.iter().sum::<f32>() / values.len() as f32 }
-assert!(share(&weighted) > 0.99 && share(&weighted) >= share(&plain), "f_p saturates the softmax");
+assert!(share(&weighted) > 0.99 && share(&weighted) > share(&plain), "f_p saturates the softmax");
 println!("all is as it should be");
 ;
-{ // cell 29
-let mut even = Training::new(RunConfig { toalign: true, toalign_statistics_updates: 1, ..config.clone() })?;
-even.run()?;
-show(&Chart::new("HDA, one seed", "training steps", "target accuracy (%)")
-    .curve("hda", hda.accuracies("target")).curve("hda+toalign", with_toalign.accuracies("target"))
-    .curve("source counted once", even.accuracies("target")))?;
+{ // cell 32
+let mut both = Vec::new();
+for toalign_statistics_updates in [2, 1] {
+    let mut training = Training::new(RunConfig { toalign_statistics_updates, ..config(1, true)? })?;
+    training.steps(100)?;
+    both.push((training.model().head.rows()?, training.accuracies("target").last().map(|(_, accuracy)| *accuracy)));
+}
+let difference = (&both[0].0 - &both[1].0)?.abs()?.max_all()?.to_scalar::<f32>()?;
+println!("largest difference between the heads: {difference:e}; accuracies: {:?} and {:?}", both[0].1, both[1].1);
 ;
-}}}}}}}}}}}}}}}
+}}}}}}}}}}}}}}}}}
 Ok(())
 }

@@ -5,12 +5,12 @@ fn lesson() -> Result<(), Box<dyn std::error::Error>> {
 { // cell 2
 use toalign::prelude::*;
 use toalign::report::accuracy::{means_by_seed, on_task, scores};
-use toalign::report::statistics::mean;
-let found = find_runs("records/mini")?;
-// Two tasks have five seeds; every task has three.
-let runs = found.study.runs.iter().filter(|run| run.seed <= 3).cloned().collect();
-let study = Study { runs };
-println!("{} runs on {}, {} tasks, seeds {:?}", study.runs.len(), found.data, study.tasks().len(), study.seeds());
+use toalign::report::statistics::{bootstrap_interval, mcnemar, mean, rank_correlation};
+let all = read_study("records/mini")?;
+let six = ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
+let on_all_tasks = all.runs.iter().filter(|run| run.seed <= 3 && six.contains(&run.method.as_str()));
+let study = Study { runs: on_all_tasks.cloned().collect() };
+println!("{} runs, {} tasks, seeds {:?}", study.runs.len(), study.tasks().len(), study.seeds());
 ;
 { // cell 4
 show(&accuracy_table(&study, Choice::Last))?;
@@ -23,9 +23,15 @@ show(&accuracy_bars(&study, "hda+toalign", "hda", Choice::Last))?;
 show(&gains_table(&study, Choice::Last))?;
 ;
 { // cell 10
-show(&gains_by_task(&study, "hda+toalign", "hda", Choice::Last))?;
+let both = all.runs.iter().filter(|run| ["Cl-Rw", "Pr-Ar"].contains(&run.task.as_str()));
+let two_tasks = Study { runs: both.cloned().collect() };
+println!("Clipart → Real World and Product → Art, seeds {:?}", two_tasks.seeds());
+show(&gains_table(&two_tasks, Choice::Last))?;
 ;
 { // cell 12
+show(&gains_by_task(&study, "hda+toalign", "hda", Choice::Last))?;
+;
+{ // cell 14
 let mut sheet = Column::new("Target accuracy while training");
 for pair in study.tasks().chunks(2) {
     let mut row = Row::new("");
@@ -37,25 +43,25 @@ for pair in study.tasks().chunks(2) {
 }
 show(&sheet)?;
 ;
-{ // cell 14
+{ // cell 16
 let literature = published()?;
 show(&published_table(&literature))?;
 ;
-{ // cell 15
+{ // cell 17
 let mut notes = Table::new([("where the published numbers disagree, and what they leave out", Align::Left)]);
 for note in published_notes()? { notes.push([note]); }
 show(&notes)?;
 ;
-{ // cell 16
+{ // cell 18
 show(&beside_published(&study, &literature))?;
 ;
-{ // cell 18
+{ // cell 20
 show(&cost_table(&study))?;
 ;
-{ // cell 20
+{ // cell 22
 show(&choice_table(&study))?;
 ;
-{ // cell 22
+{ // cell 24
 fn chosen(study: &Study, choice: Choice) -> Vec<f64> {
     let of = |method: &&str| mean(&means_by_seed(&scores(study, method, choice), &study.tasks())).unwrap_or(f64::NAN);
     ["dannp", "dannp+toalign", "hda", "hda+toalign"].iter().map(of).collect()
@@ -71,40 +77,71 @@ for choice in [Choice::Last, Choice::Entropy, Choice::Density] {
 show(&rules)?;
 ;
 { // cell 25
+let mut last_test = Table::new([("rule", Align::Left), ("picks the last test", Align::Right)]);
+for choice in [Choice::Best, Choice::Entropy, Choice::Density] {
+    let picks = study.runs.iter().filter_map(|run| Some(choose(run, choice)?.step == run.finish()?.step));
+    let picked = picks.filter(|last| *last).count();
+    last_test.push([choice.to_string(), format!("{picked} of {} runs", study.runs.len())]);
+}
+show(&last_test)?;
+;
+{ // cell 27
 let matrix = confusion(&study, "hda+toalign").ok_or("no confusion was recorded")?;
 show(&confusion_map(&matrix, "HDA+ToAlign, all tasks and seeds (% of each class)"))?;
 ;
-{ // cell 26
+{ // cell 28
 let gains = class_gains(&study, "hda+toalign", "hda");
 show(&class_gain_bars(&gains, "hda+toalign"))?;
 ;
-{ // cell 28
-let mut plane = Scatter::new("Gain against shift", "source only, target accuracy (%): right = small shift", "gain (points)");
+{ // cell 30
+let pretrained = Training::new(RunConfig { method: "source-only".parse()?, ..RunConfig::mini() })?; // not trained yet
+let mut features = std::collections::BTreeMap::new();
+for style in Style::ALL {
+    let domain = mini_home::domain(style.name(), Split::Train, &Default::default())?;
+    features.insert(domain.name[..2].replace("Re", "Rw"), pretrained.features(&domain, 480)?); // [480, 128]
+}
+/// Share of pictures (%) whose domain a linear D names rightly; it learns on every second picture, and is asked about the others.
+fn told_apart(one: &Tensor, other: &Tensor) -> toalign::Result<f64> {
+    let x = Tensor::cat(&[one, other], 0)?;
+    let domain = Tensor::from_vec((0..960).map(|row| if row < 480 { 1f32 } else { -1.0 }).collect(), (960, 1), &Device::Cpu)?;
+    let d = Linear::new(128, 1, 0.0, DType::F32, &mut generator(0, "lesson", 0, 0))?;
+    let half = |odd: u32| Tensor::arange_step(odd, 960, 2, &Device::Cpu);
+    let right = |rows: Tensor| (d.forward(&x.index_select(&rows, 0)?)? * domain.index_select(&rows, 0)?)?.flatten_all();
+    for _ in 0..100 {
+        let gradients = (right(half(0)?)?.neg()?.exp()? + 1.0)?.log()?.mean_all()?.backward()?; // of -log σ(±D)
+        for w in [&d.weight, &d.bias] { if let Some(slope) = gradients.get(w) { w.set(&(w.as_detached_tensor() - (slope * 0.1)?)?)?; } }
+    }
+    Ok(100.0 * right(half(1)?)?.gt(0.0)?.to_dtype(DType::F64)?.mean_all()?.to_scalar::<f64>()?)
+}
+;
+{ // cell 31
+let mut plane = Scatter::new("Gain against shift", "the pretrained network's domains told apart (%): right = large shift", "gain (points)");
+let mut trend = Table::new([("gain of", Align::Left), ("rank correlation with the shift", Align::Right), ("95 % by bootstrap over tasks", Align::Right)]);
+let mut correlations = Vec::new();
 for method in ["dannp", "hda"] {
     let with = format!("{method}+toalign");
     let mut points = Vec::new();
     for task in study.tasks() {
         let at = |method: &str| mean(&on_task(&scores(&study, method, Choice::Last), task)).unwrap_or(f64::NAN);
-        points.push((at("source-only"), at(&with) - at(method)));
+        points.push((told_apart(&features[&task[..2]], &features[&task[3..]])?, at(&with) - at(method)));
     }
+    let rho = rank_correlation(&points).ok_or("no spread")?;
+    let (low, high) = bootstrap_interval(&points, 1, rank_correlation).ok_or("no spread")?;
+    trend.push([with.clone(), format!("{rho:+.2}"), format!("{low:+.2} … {high:+.2}")]);
+    correlations.push((rho, low, high));
     plane = plane.group(&with, Dot::Full, points);
 }
 show(&plane)?;
+show(&trend)?;
 ;
-{ // cell 30
-let config = RunConfig {
-    task: "Cl-Rw".into(), method: "hda".parse()?, toalign: true, steps: 200, test_every: 100, ..RunConfig::mini()
-};
-let mut training = Training::new(config)?;
-training.steps(200)?;
-;
-{ // cell 31
+{ // cell 33
 use toalign::explain::overlay::upscale;
 use toalign::image::Rgb;
-fn hidden(picture: &RgbImage, look: &Look) -> toalign::Result<RgbImage> {
+/// The picture with a tenth of its places made grey: where the map is hottest, or where it is coldest.
+fn hidden(picture: &RgbImage, look: &Look, hottest: bool) -> toalign::Result<RgbImage> {
     let heat = upscale(&look.map, look.map_height, look.map_width, 40, 40)?;
     let mut order: Vec<usize> = (0..heat.len()).collect();
-    order.sort_by(|a, b| heat[*b].total_cmp(&heat[*a]));
+    order.sort_by(|a, b| if hottest { heat[*b].total_cmp(&heat[*a]) } else { heat[*a].total_cmp(&heat[*b]) });
     let mut picture = picture.clone();
     for place in &order[..heat.len() / 10] {
         picture.put_pixel(*place as u32 % 40, *place as u32 / 40, Rgb([124, 116, 104])); // ImageNet's mean
@@ -112,46 +149,75 @@ fn hidden(picture: &RgbImage, look: &Look) -> toalign::Result<RgbImage> {
     Ok(picture)
 }
 ;
-{ // cell 32
-let target = training.task().target.clone();
-let (mut own, mut foreign, mut count) = (0.0, 0.0, 0.0);
-let mut other = training.look(&target.pictures.decode(479)?)?;
-for index in (0..480).step_by(3) {
-    let picture = target.pictures.decode(index)?;
-    let look = training.look(&picture)?;
-    for (sum, heat) in [(&mut own, &look), (&mut foreign, &other)] {
-        let after = training.look(&hidden(&picture, heat)?)?;
-        if after.class != look.class { *sum += 1.0; }
-    }
-    (count, other) = (count + 1.0, look);
-}
-show(&Bars::new("Hiding a tenth of the picture changes the answer", "share of target pictures (%)")
-    .bar("its own hottest tenth", 100.0 * own / count).bar("another picture's", 100.0 * foreign / count))?;
-;
 { // cell 34
-let answers = training.test(&target)?.predictions;
-let (mut right, mut wrong) = (Vec::new(), Vec::new());
-for answer in &answers {
-    if answer.class == answer.label { right.push(answer.probability) } else { wrong.push(answer.probability) }
+let mut networks = Vec::new();
+for method in ["source-only", "dannp", "hda", "hda+toalign"] {
+    let config = RunConfig { task: "Cl-Rw".into(), steps: 200, test_every: 200, ..RunConfig::mini() };
+    let mut training = Training::new(config.with_method_name(method)?)?;
+    training.steps(200)?;
+    networks.push((method, training));
 }
-show(&Histogram::new("Confidence on the target", "probability of the predicted class")
-    .sample("right", right.clone()).sample("wrong", wrong.clone()))?;
+let mut changed = Vec::new(); // of 160 pictures: answers that change only if the hottest, only if the coldest tenth is hidden
+for (method, training) in &networks {
+    let mut only = [0, 0];
+    for index in (0..480).step_by(3) {
+        let picture = training.task().target.pictures.decode(index)?;
+        let look = training.look(&picture)?;
+        let changes = |hottest| -> toalign::Result<bool> { Ok(training.look(&hidden(&picture, &look, hottest)?)?.class != look.class) };
+        match (changes(true)?, changes(false)?) { (true, false) => only[0] += 1, (false, true) => only[1] += 1, _ => {} }
+    }
+    changed.push((*method, only));
+}
 ;
-{ // cell 36
-assert_eq!(study.runs.len(), 12 * 6 * 3);
-for run in &study.runs {
-    let [last, best, entropy] = [Choice::Last, Choice::Best, Choice::Entropy].map(|choice| choose(run, choice));
-    let [last, best, entropy] = [last, best, entropy].map(|test| test.map_or(f64::NAN, |test| test.accuracy));
-    assert!(best >= last && best >= entropy, "nothing beats the oracle");
+{ // cell 35
+let heads = ["only the hottest tenth", "only the coldest tenth", "p-value (McNemar)"].map(|head| (head, Align::Right));
+let mut table = Table::new([("hiding it changes the answer", Align::Left)].into_iter().chain(heads));
+for (method, [hot, cold]) in &changed {
+    table.push([method.to_string(), format!("{hot} of 160"), format!("{cold} of 160"), format!("{:.4}", mcnemar(*hot, *cold))]);
 }
+show(&table)?;
+;
+{ // cell 37
+let mut sure = GroupedBars::new("How sure is the answer?", "mean probability of the predicted class (%)", networks.iter().map(|(method, _)| *method));
+let answers: Vec<_> = networks.iter().map(|(_, training)| training.test(&training.task().target)).collect::<Result<_, _>>()?;
+for (name, when_right) in [("right", true), ("wrong", false)] {
+    let means = answers.iter().map(|test| {
+        let of_kind = test.predictions.iter().filter(|answer| (answer.class == answer.label) == when_right);
+        let probabilities: Vec<f64> = of_kind.map(|answer| 100.0 * f64::from(answer.probability)).collect();
+        (mean(&probabilities).unwrap_or(f64::NAN), None)
+    });
+    sure = sure.series(name, means);
+}
+show(&sure)?;
+for ((method, _), test) in networks.iter().zip(&answers) {
+    let wrong: Vec<_> = test.predictions.iter().filter(|answer| answer.class != answer.label).collect();
+    let certain = wrong.iter().filter(|answer| answer.probability > 0.9).count();
+    println!("{method}: {certain} of {} wrong answers with more than 90 %", wrong.len());
+}
+;
+{ // cell 39
+assert_eq!(study.runs.len(), 12 * 6 * 3, "12 tasks, six methods, three seeds");
 let by_hand: f64 = study.runs.iter().filter(|run| run.method == "hda")
     .filter_map(|run| Some(run.finish()?.last_target_accuracy)).sum();
 assert!((by_hand / 36.0 - chosen(&study, Choice::Last)[2]).abs() < 1e-9, "the mean over 12 tasks and 3 seeds");
-let adapted = gain(&study, "dannp", "source-only", Choice::Last, Unit::Seed).and_then(|gain| gain.interval);
-assert!(adapted.is_some_and(|(low, _)| low > 0.0), "adaptation helps");
-assert!(own > foreign, "the heat map names evidence");
+let adapted = gain(&study, "dannp", "target-bn-only", Choice::Last, Unit::Seed).and_then(|gain| gain.interval);
+assert!(adapted.is_some_and(|(low, _)| low > 0.0), "alignment gains more than batch norm alone");
+assert!(oracle.iter().zip(chosen(&study, Choice::Density)).all(|(best, chosen)| *best > chosen), "a rule without labels loses against the oracle");
+assert!(correlations.iter().all(|(rho, low, high)| low < rho && rho < high), "the interval is about the correlation");
+let [hot, cold] = changed.iter().fold([0, 0], |sum, (_, [hot, cold])| [sum[0] + hot, sum[1] + cold]);
+assert!(hot > cold && mcnemar(hot, cold) < 0.05, "the heat map names evidence");
 println!("all is as it should be");
 ;
-}}}}}}}}}}}}}}}}}}}}
+{ // cell 41
+let runs = scores(&study, "hda", Choice::Best);
+let mut lucky = Vec::new();
+for task in study.tasks() {
+    let of_seeds = on_task(&runs, task);
+    let (best, worst) = (of_seeds.iter().copied().fold(f64::MIN, f64::max), of_seeds.iter().copied().fold(f64::MAX, f64::min));
+    lucky.push(best - worst);
+}
+println!("HDA gains {:+.1} points on itself", mean(&lucky).unwrap_or(f64::NAN));
+;
+}}}}}}}}}}}}}}}}}}}}}}}}
 Ok(())
 }
