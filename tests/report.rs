@@ -7,7 +7,7 @@ use std::path::Path;
 
 use toy::{complaint, toalign};
 
-const RECORDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/notebooks/records/mini");
+const RECORDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/notebooks/records/at_7e-3/mini");
 
 #[test]
 fn kept_records_become_tables_a_page_csv_and_latex() {
