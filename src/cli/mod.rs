@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod demo;
 mod eval;
+mod explain;
 mod fetch;
 mod predict;
 mod report;
@@ -24,7 +25,8 @@ Examples:
   toalign train --data folder:pictures --task Ar-Pr --method hda --weights resnet50.safetensors
   toalign eval --run runs/mini/Cl-Rw/dannp+toalign/1
   toalign report runs/mini --html runs.html
-  toalign predict photo.jpg --run runs/mini/Cl-Rw/dannp+toalign/1";
+  toalign predict photo.jpg --run runs/mini/Cl-Rw/dannp+toalign/1
+  toalign explain photo.jpg --run runs/mini/Cl-Rw/dannp+toalign/1";
 
 /// Task-oriented alignment for unsupervised domain adaptation (ToAlign, NeurIPS 2021).
 ///
@@ -48,6 +50,8 @@ enum Command {
     Eval(eval::Eval),
     /// Classify pictures and show where the evidence lies
     Predict(predict::Predict),
+    /// Draw several kinds of heat map side by side, or measure which is better
+    Explain(Box<explain::Explain>),
     /// Measure a training step here, and estimate how long a study would take
     Bench(Box<bench::Bench>),
     /// Fetch pictures and weights, print the published list of a data set, or check the pictures on disk
@@ -65,6 +69,7 @@ pub fn run() -> Result<()> {
         Some(Command::Sweep(sweep)) => sweep.run(),
         Some(Command::Eval(eval)) => eval.run(),
         Some(Command::Predict(predict)) => predict.run(),
+        Some(Command::Explain(explain)) => explain.run(),
         Some(Command::Bench(bench)) => bench.run(),
         Some(Command::Data(data)) => data.run(),
         Some(Command::Report(report)) => report.run(),

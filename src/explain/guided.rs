@@ -11,6 +11,10 @@ use crate::error::Result;
 use crate::model::Model;
 use crate::nn::batch_norm::Mode;
 
+/// What has to stand beside such a picture.
+pub const NOTE: &str = "Guided pictures show edges rather than reasons: they hardly change when the weights of a network are randomised \
+    (Adebayo et al. 2018). Heat maps of the last layer are coarse.";
+
 /// The slope of one class's logit for each picture in its normalised pixels, `[batch, height, width, 3]`, where every ReLU of the
 /// backbone passes a slope only if its input was positive *and* the slope is.
 ///

@@ -20,7 +20,10 @@ use crate::train::evaluate::classify;
 
 /// The measures, in the order of [`Row::values`], each with what is good.
 pub const MEASURES: [(&str, &str); 8] = [
-    ("energy", "share of the heat inside the object's mask (%), large; beside it stands what the mask covers"),
+    (
+        "energy",
+        "share of the heat inside the object's mask (%), large; beside it stands what the mask covers",
+    ),
     ("pointing", "hottest place inside the mask (%), large"),
     ("drop", "confidence lost when only the map is seen (%), small"),
     ("increase", "pictures whose confidence rises when only the map is seen (%), large"),
@@ -42,6 +45,19 @@ pub struct Row {
     pub values: [Vec<f64>; 8],
 }
 
+impl Row {
+    /// This row minus `other`, picture by picture; none if some picture has a number in one of them alone, so that they do not pair.
+    pub fn minus(&self, other: &Self) -> Option<Self> {
+        let lengths = |row: &Self| row.values.each_ref().map(Vec::len);
+        (lengths(self) == lengths(other)).then(|| Self {
+            name: self.name.clone(),
+            values: std::array::from_fn(|measure| {
+                self.values[measure].iter().zip(&other.values[measure]).map(|(a, b)| a - b).collect()
+            }),
+        })
+    }
+}
+
 /// Measures each kind of map of the predicted class, and a map that knows nothing, over the `pictures` of a domain.
 ///
 /// # Errors
@@ -55,7 +71,8 @@ pub fn measure(
     layer: Layer,
 ) -> Result<Vec<Row>> {
     let names = kinds.iter().map(|kind| kind.name).chain([NO_KNOWLEDGE]);
-    let mut rows: Vec<Row> = names.map(|name| Row { name: name.into(), values: Default::default() }).collect();
+    let mut rows: Vec<Row> =
+        names.map(|name| Row { name: name.into(), values: Default::default() }).collect();
     for &index in pictures {
         let picture = domain.pictures.decode(index)?;
         let image = transform.test_image(&picture, model.device())?;
@@ -74,7 +91,8 @@ pub fn measure(
             let large = upscale(&map, map_height, map_width, height, width)?;
             let at_pixels: Vec<f64> = large.iter().map(|value| f64::from(value.clamp(0.0, 1.0))).collect();
             let mut push = |measure: usize, value: f64| row.values[measure].push(value);
-            if let Some(mask) = mask.as_ref().filter(|mask| chance_level(mask).is_ok_and(|share| share > 0.0)) {
+            if let Some(mask) = mask.as_ref().filter(|mask| chance_level(mask).is_ok_and(|share| share > 0.0))
+            {
                 if let Some(inside) = energy_in_mask(&map, map_height, map_width, mask)? {
                     push(0, 100.0 * inside);
                 }

@@ -14,6 +14,7 @@ use crate::cpu::resnet::plan::{BlockPlan, Plan, Unit};
 #[cfg(feature = "cudnn")]
 use crate::cuda;
 use crate::device::Precision;
+use crate::error::complain;
 use crate::nn::batch_norm::{BatchNorm, Mode, Then};
 use crate::nn::composed;
 use crate::nn::conv::Conv2d;
@@ -32,6 +33,22 @@ pub enum Layer {
     Layer3,
     /// `layer4`, the last.
     Layer4,
+}
+
+impl Layer {
+    /// That of torchvision's name, `layer1` to `layer4`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn of_name(name: &str) -> crate::error::Result<Self> {
+        match name {
+            "layer1" => Ok(Self::Layer1),
+            "layer2" => Ok(Self::Layer2),
+            "layer3" => Ok(Self::Layer3),
+            "layer4" => Ok(Self::Layer4),
+            _ => Err(complain("a layer: layer1, layer2, layer3 or layer4", format!("'{name}'")).into()),
+        }
+    }
 }
 
 /// Stem, four stages of residual blocks, global average pooling.
