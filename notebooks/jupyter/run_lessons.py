@@ -57,7 +57,7 @@ class Client(NotebookClient):
     """Runs a lesson; before a cell of checks it breaks what these look at, one thing at a time, and keeps what went unnoticed.
 
     Such a cell lists in its metadata, under `breaks`, Rust to go before it (`with`) and the message of the check that must then
-    fail (`fails`). A failing cell leaves the variables of the cells above as they were.
+    fail (`fails`).
     """
 
     def __init__(self, notebook: nbformat.NotebookNode, **settings: object) -> None:
@@ -68,7 +68,8 @@ class Client(NotebookClient):
         """Runs a cell, after its broken forms."""
         executed = self.code_cells_executed
         for one in cell.metadata.get("breaks", []):
-            broken = nbformat.v4.new_code_cell(one["with"] + "\n" + cell.source)
+            # In braces: what it names anew must not take the place of what the cells above made.
+            broken = nbformat.v4.new_code_cell("{\n" + one["with"] + "\n" + cell.source + "\n}")
             await super().async_execute_cell(broken, cell_index, store_history=False)
             said = "\n".join(failures(nbformat.v4.new_notebook(cells=[broken])))
             if one["fails"] not in said:

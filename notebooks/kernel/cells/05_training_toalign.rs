@@ -80,9 +80,10 @@ show(&literature)?;
 fn seconds(study: &Study, method: &str) -> Vec<f64> {
     study.of("Cl-Rw", method).filter_map(|run| Some(run.finish()?.seconds_per_step)).collect()
 }
+let earlier = read_study("records/at_7e-3/mini")?;
 let mut cost = Bars::new("Cost of a step, relative to DANNP", "time of a step / that of DANNP, same seed");
-for method in methods {
-    let (own, reference) = (seconds(&study, method), seconds(&study, "dannp"));
+for method in methods.into_iter().filter(|method| !method.ends_with("once")) {
+    let (own, reference) = (seconds(&earlier, method), seconds(&earlier, "dannp"));
     let ratios: Vec<f64> = own.iter().zip(&reference).map(|(own, reference)| own / reference).collect();
     cost = cost.bar_with_error(method, mean(&ratios).unwrap(), deviation(&ratios).unwrap());
 }

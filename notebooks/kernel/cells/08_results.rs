@@ -6,10 +6,9 @@ fn lesson() -> Result<(), Box<dyn std::error::Error>> {
 use toalign::prelude::*;
 use toalign::report::accuracy::{means_by_seed, on_task, scores};
 use toalign::report::statistics::{bootstrap_interval, mcnemar, mean, rank_correlation};
-let all = read_study("records/mini")?;
+let all = read_study("records/at_7e-3/mini")?;
 let six = ["source-only", "target-bn-only", "dannp", "dannp+toalign", "hda", "hda+toalign"];
-let on_all_tasks = all.runs.iter().filter(|run| run.seed <= 3 && six.contains(&run.method.as_str()));
-let study = Study { runs: on_all_tasks.cloned().collect() };
+let study = Study { runs: all.runs.iter().filter(|run| run.seed <= 3 && six.contains(&run.method.as_str())).cloned().collect() };
 println!("{} runs, {} tasks, seeds {:?}", study.runs.len(), study.tasks().len(), study.seeds());
 ;
 { // cell 4
@@ -23,9 +22,8 @@ show(&accuracy_bars(&study, "hda+toalign", "hda", Choice::Last))?;
 show(&gains_table(&study, Choice::Last))?;
 ;
 { // cell 10
-let both = all.runs.iter().filter(|run| ["Cl-Rw", "Pr-Ar"].contains(&run.task.as_str()));
-let two_tasks = Study { runs: both.cloned().collect() };
-println!("Clipart → Real World and Product → Art, seeds {:?}", two_tasks.seeds());
+let two_tasks = read_study("records/mini")?;
+println!("{} runs at 2e-3, tasks {:?}, seeds {:?}", two_tasks.runs.len(), two_tasks.tasks(), two_tasks.seeds());
 show(&gains_table(&two_tasks, Choice::Last))?;
 ;
 { // cell 12
@@ -159,7 +157,7 @@ for method in ["source-only", "dannp", "hda", "hda+toalign"] {
 }
 let mut changed = Vec::new(); // of 160 pictures: answers that change only if the hottest, only if the coldest tenth is hidden
 for (method, training) in &networks {
-    let mut only = [0, 0];
+    let mut only = [0usize; 2];
     for index in (0..480).step_by(3) {
         let picture = training.task().target.pictures.decode(index)?;
         let look = training.look(&picture)?;
@@ -204,15 +202,14 @@ let adapted = gain(&study, "dannp", "target-bn-only", Choice::Last, Unit::Seed).
 assert!(adapted.is_some_and(|(low, _)| low > 0.0), "alignment gains more than batch norm alone");
 assert!(oracle.iter().zip(chosen(&study, Choice::Density)).all(|(best, chosen)| *best > chosen), "a rule without labels loses against the oracle");
 assert!(correlations.iter().all(|(rho, low, high)| low < rho && rho < high), "the interval is about the correlation");
-let [hot, cold] = changed.iter().fold([0, 0], |sum, (_, [hot, cold])| [sum[0] + hot, sum[1] + cold]);
+let [hot, cold] = changed.iter().fold([0usize; 2], |sum, (_, [hot, cold])| [sum[0] + hot, sum[1] + cold]);
 assert!(hot > cold && mcnemar(hot, cold) < 0.05, "the heat map names evidence");
 println!("all is as it should be");
 ;
 { // cell 41
-let runs = scores(&study, "hda", Choice::Best);
 let mut lucky = Vec::new();
 for task in study.tasks() {
-    let of_seeds = on_task(&runs, task);
+    let of_seeds = on_task(&scores(&study, "hda", Choice::Best), task);
     let (best, worst) = (of_seeds.iter().copied().fold(f64::MIN, f64::max), of_seeds.iter().copied().fold(f64::MAX, f64::min));
     lucky.push(best - worst);
 }
