@@ -3,12 +3,14 @@
 //! `notebooks/kernel/cells/` holds each lesson as a program; the example `lessons` in `Cargo.toml` makes `cargo test` compile
 //! them. After a change to a lesson: `TOALIGN_WRITE_CELLS=1 cargo test --test notebooks`.
 
+#[path = "common/lessons.rs"]
+mod lessons;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use lessons::{Cell, Lesson, lessons, notebooks, text};
 use toalign::files::write_atomically;
 
 const DEPENDENCY: &str = ":dep toalign = { path = \"kernel\", package = \"toalign-nb\" }";
@@ -17,55 +19,6 @@ const COMMAND: &str = "TOALIGN_WRITE_CELLS=1 cargo test --test notebooks";
 const LONGEST_CELL: usize = 20;
 /// Bytes of a lesson with its outputs.
 const LARGEST_LESSON: u64 = 1_500_000;
-
-struct Lesson {
-    name: String,
-    path: PathBuf,
-    cells: Vec<Cell>,
-}
-
-struct Cell {
-    number: usize,
-    lines: Vec<String>,
-    outputs: Vec<Value>,
-}
-
-/// A text of the format, which may be one string or a list of lines.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
-        other => other.as_str().unwrap_or_default().to_owned(),
-    }
-}
-
-fn notebooks() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks")
-}
-
-/// All lessons, in order, with their code cells.
-fn lessons() -> Vec<Lesson> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(notebooks())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "ipynb"))
-        .collect();
-    paths.sort();
-    paths.into_iter().map(lesson).collect()
-}
-
-fn lesson(path: PathBuf) -> Lesson {
-    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    let notebook: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|error| {
-        panic!("{name}: expected a notebook, found no JSON ({error}); save it again in JupyterLab")
-    });
-    let cells = notebook["cells"].as_array().into_iter().flatten().enumerate();
-    let code = cells.filter(|(_, cell)| cell["cell_type"] == "code").map(|(index, cell)| Cell {
-        number: index + 1,
-        lines: text(&cell["source"]).lines().map(str::to_owned).collect(),
-        outputs: cell["outputs"].as_array().cloned().unwrap_or_default(),
-    });
-    Lesson { cells: code.collect(), name, path }
-}
 
 /// The lesson as a program. A cell sees what the cells before it made and may make the same name anew, so each lies in
 /// the block of the one before.
@@ -76,15 +29,15 @@ fn program(lesson: &Lesson) -> String {
          fn lesson() -> Result<(), Box<dyn std::error::Error>> {{\n",
         lesson.name
     );
-    for cell in &lesson.cells {
+    for cell in lesson.code() {
         writeln!(program, "{{ // cell {}", cell.number).unwrap();
-        for line in cell.lines.iter().filter(|line| !line.starts_with(':')) {
+        for line in cell.text.lines().filter(|line| !line.starts_with(':')) {
             writeln!(program, "{line}").unwrap();
         }
         // Ends an expression whose value the cell would show.
         program.push_str(";\n");
     }
-    writeln!(program, "{}\nOk(())\n}}", "}".repeat(lesson.cells.len())).unwrap();
+    writeln!(program, "{}\nOk(())\n}}", "}".repeat(lesson.code().count())).unwrap();
     program
 }
 
@@ -139,7 +92,8 @@ fn the_programs_are_those_of_the_lessons() {
 #[test]
 fn lessons_are_fit_to_be_read() {
     let mut complaints = Vec::new();
-    for Lesson { name, path, cells } in lessons() {
+    for lesson in lessons() {
+        let Lesson { name, path, .. } = &lesson;
         let mut complain = |what: String| complaints.push(format!("{name}: {what}"));
         if !(name.len() > 3
             && name.as_bytes()[..2].iter().all(u8::is_ascii_digit)
@@ -147,27 +101,27 @@ fn lessons_are_fit_to_be_read() {
         {
             complain("expected a name such as 04_batch_norm; rename it".into());
         }
-        let first = cells.first().and_then(|cell| cell.lines.first()).map_or("nothing", String::as_str);
+        let first = lesson.code().next().and_then(|cell| cell.text.lines().next()).unwrap_or("nothing");
         if first != DEPENDENCY {
             complain(format!(
                 "expected the first cell to begin with `{DEPENDENCY}`, found `{first}`; correct it"
             ));
         }
-        let size = fs::metadata(&path).unwrap().len();
+        let size = fs::metadata(path).unwrap().len();
         if size >= LARGEST_LESSON {
             complain(format!(
                 "expected less than {LARGEST_LESSON} bytes, found {size}; show fewer or smaller pictures"
             ));
         }
-        for Cell { number, lines, outputs } in cells {
-            if lines.len() > LONGEST_CELL {
-                let found = lines.len();
+        for Cell { number, text: source, outputs, .. } in lesson.code() {
+            let found = source.lines().count();
+            if found > LONGEST_CELL {
                 complain(format!(
                     "expected cell {number} to have at most {LONGEST_CELL} lines, found {found}; split it"
                 ));
             }
             // It compiles as a program, but the kernel cannot keep a closure from cell to cell.
-            for line in lines.iter().filter(|line| line.starts_with("let ") && line.contains(" = |")) {
+            for line in source.lines().filter(|line| line.starts_with("let ") && line.contains(" = |")) {
                 complain(format!("expected a fn in cell {number}, found the closure `{line}`; write a fn"));
             }
             for output in outputs {

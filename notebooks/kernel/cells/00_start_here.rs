@@ -29,9 +29,10 @@ show(&PictureGrid::new("Real World: a picture and its object's mask", pairs).col
 ;
 { // cell 8
 let task = mini_home::task("Cl-Rw", &Default::default())?;
+let all_tasks = mini_home::task_names();
 println!("{} → {}", task.source.name, task.target.name);
 println!("{} + {} pictures", task.source.pictures.len(), task.target.pictures.len());
-println!("all tasks: {}", mini_home::task_names().join(" "));
+println!("all tasks: {}", all_tasks.join(" "));
 ;
 { // cell 10
 let mut training = Training::new(RunConfig {
@@ -40,10 +41,12 @@ let mut training = Training::new(RunConfig {
 let summary = training.run()?;
 ;
 { // cell 13
-assert_eq!(task.classes.len(), 12);
-assert_eq!(task.source.pictures.len(), 480);
-assert!(summary.finished && summary.step == 60);
-assert!(training.losses("total").iter().all(|(_, loss)| loss.is_finite()));
+assert_eq!((task.classes.len(), task.source.pictures.len()), (12, 480), "twelve classes, forty training pictures of each");
+let both_ways = all_tasks.iter().all(|name| all_tasks.contains(&name.split('-').rev().collect::<Vec<_>>().join("-")));
+assert!(all_tasks.len() == 12 && both_ways, "every pair of domains is a task, both ways round: {all_tasks:?}");
+assert!(summary.finished && summary.step == 60, "the run took all of its steps: {summary:?}");
+let losses: Vec<f64> = training.losses("classification").into_iter().map(|(_, loss)| loss).collect();
+assert!(losses.last() < losses.first(), "the network learns: {losses:?}");
 println!("all is working");
 ;
 { // cell 15
