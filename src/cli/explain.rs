@@ -90,7 +90,9 @@ impl Explain {
             let other = self.open(other)?;
             if other.header.classes != runs[0].header.classes {
                 let [one, two] = [&runs[0], &other].map(|run| run.header.classes.join(", "));
-                return Err(complain(format!("--compare with a run of the same classes: {one}"), two).into());
+                return Err(complain(format!("a run of the same classes: {one}"), two)
+                    .at("--compare")
+                    .into());
             }
             runs.push(other);
         }
@@ -225,7 +227,8 @@ fn class_of(name: &str, classes: &[String]) -> Result<u32> {
         let near = nearest(name, classes.iter().map(String::as_str));
         let advice = near
             .map_or(format!("the run knows {}", classes.join(", ")), |near| format!("did you mean {near}?"));
-        complain(format!("--class: one of the run's {} classes", classes.len()), format!("'{name}'"))
+        complain(format!("one of the run's {} classes", classes.len()), format!("'{name}'"))
+            .at("--class")
             .advice(&advice)
             .into()
     })
