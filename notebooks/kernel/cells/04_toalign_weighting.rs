@@ -15,18 +15,18 @@ let (index, picture) = one_of_each_class(&source, 12, 4)?.swap_remove(9);
 let label = source.pictures.label(index);
 let f = Var::from_tensor(&dannp.model().backbone.feature(&dannp.image(&picture)?)?)?; // [1, 128]
 let logits = dannp.model().head.forward(&f)?.logits;                                  // [1, 12]
-let y_k = logits.i((0, label as usize))?;
-let w = y_k.backward()?.get(&f).ok_or("no gradient")?.clone();                        // [1, 128]
+let o_k = logits.i((0, label as usize))?;
+let w = o_k.backward()?.get(&f).ok_or("no gradient")?.clone();                        // [1, 128]
 ;
 { // cell 6
 let row = dannp.model().head.rows()?.i(label as usize)?.unsqueeze(0)?; // [1, 128]
 let difference = (&w - &row)?.abs()?.max_all()?.to_scalar::<f32>()?;
-println!("largest difference between ∂y/∂f and the row: {difference:e}");
+println!("largest difference between ∂o/∂f and the row: {difference:e}");
 let class = mini_home::class_names()[label as usize].clone();
 fn numbers(t: &Tensor) -> toalign::Result<Vec<f32>> { Ok(t.flatten_all()?.to_vec1()?) }
 show(&PictureGrid::new(&format!("A {class} of the source"), vec![picture.clone()]).size(96))?;
 let title = format!("w: the weights of {class}");
-show(&SignedBars::new(&title, "channel, largest first", "∂y/∂f", numbers(&w)?).sorted())?;
+show(&SignedBars::new(&title, "channel, largest first", "∂o/∂f", numbers(&w)?).sorted())?;
 ;
 { // cell 9
 fn positive_part(f: &Tensor, w: &Tensor) -> toalign::Result<(Tensor, Tensor)> {
@@ -96,7 +96,37 @@ let (plain, weighted) = (entropies(&head, &features)?, entropies(&head, &part)?)
 show(&Histogram::new("Entropy of the source's predictions", "entropy H (nats)")
     .sample("from f", plain.clone()).sample("from f_p", weighted.clone()))?;
 ;
+{ // cell 19
+/// Mean margin of f_p, predicted and measured, and the mean probability of the true class from f and from f_p.
+fn margins(training: &Training, source: &Domain) -> toalign::Result<[f64; 4]> {
+    let (f, labels, head) = (training.features(source, 480)?, training.labels(source, 480)?, &training.model().head);
+    let o = head.forward(&task_relevant(&f, &labels, head)?)?.logits;                      // [480, 12]
+    let is_k = Tensor::eye(12, DType::F32, &Device::Cpu)?.index_select(&labels, 0)?;
+    let of_others = (&o - (&is_k * 1e9)?)?.max(D::Minus1)?;                                // [480]
+    let measured = ((&o * &is_k)?.sum(D::Minus1)? - of_others)?;
+    let sigma = f64::from(head.rows()?.sqr()?.mean_all()?.to_scalar::<f32>()?).sqrt();
+    let predicted = ((f.sum(1)? - (f.sqr()?.sum(1)?.sqrt()? * (2.0 * 12f64.ln()).sqrt())?)? * sigma)?;
+    let of_truth = |o: &Tensor| -> toalign::Result<Tensor> { Ok((softmax(o)? * &is_k)?.sum(D::Minus1)?) };
+    let number = |x: Tensor| -> toalign::Result<f64> { Ok(f64::from(x.mean_all()?.to_scalar::<f32>()?)) };
+    Ok([number(predicted)?, number(measured)?, number(of_truth(&head.forward(&f)?.logits)?)?, number(of_truth(&o)?)?])
+}
+;
 { // cell 20
+let mut found = Vec::new(); // for each method, [step][predicted, measured, from f, from f_p]
+for method in ["dannp", "hda"] {
+    let mut training = Training::new(RunConfig { method: method.parse()?, ..dannp.config().clone() })?;
+    let mut rows = vec![margins(&training, &source)?];
+    for _ in 0..6 { training.steps(50)?; rows.push(margins(&training, &source)?); }
+    let curve = |column: usize| rows.iter().enumerate().map(move |(row, values)| (50.0 * row as f64, values[column])).collect::<Vec<_>>();
+    let margin = Chart::new("Margin of f_p", "training steps", "logit above the others").narrow().from_zero()
+        .curve("predicted", curve(0)).curve("measured", curve(1));
+    let truth = Chart::new("What the softmax says", "training steps", "probability of the true class").narrow().from_zero()
+        .curve("from f", curve(2)).curve("from f_p", curve(3));
+    show(&Row::new(&format!("{}, source (Real World)", method.to_uppercase())).and(&margin)?.and(&truth)?)?;
+    found.push(rows);
+}
+;
+{ // cell 23
 assert!(difference < 1e-5, "autograd and the classifier's row agree");
 assert!((energy(&f)? - energy(&f_p)?).abs() < 1e-3 * energy(&f)?, "f_p keeps the energy of f");
 let library = task_relevant(&f, &Tensor::new(&[label], &Device::Cpu)?, &dannp.model().head)?;
@@ -104,9 +134,11 @@ assert!((library - &f_p)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4, "the lib
 fn mean(values: &[f32]) -> f32 { values.iter().sum::<f32>() / values.len() as f32 }
 assert!(mean(&weighted) < mean(&plain), "f_p makes the source more certain");
 assert!(inside[1] > inside[2], "the positive part lies on the object more than the negative");
+let before: Vec<[f64; 2]> = found.iter().map(|rows| [rows[0][2], rows[0][3]]).collect();
+assert!(before.iter().all(|[from_f, from_part]| *from_f < 0.5 && *from_part > 0.9), "before the first step f_p names the true class, f does not");
 println!("all is as it should be");
 ;
-{ // cell 22
+{ // cell 25
 let mut hda = Training::new(RunConfig { method: "hda".parse()?, ..dannp.config().clone() })?;
 hda.steps(100)?;
 let f = Var::from_tensor(&hda.features(&source, 1)?)?;
@@ -115,6 +147,6 @@ let difference = (slope - hda.model().head.rows()?.i(3)?)?.abs()?.max_all()?.to_
 assert!(difference < 1e-5);
 println!("largest difference: {difference:e}");
 ;
-}}}}}}}}}}}
+}}}}}}}}}}}}}
 Ok(())
 }

@@ -45,14 +45,14 @@ stages.push(("f".to_owned(), 1, resnet50.backbone.kind().channels()));
 ;
 { // cell 8
 use toalign::image::{Rgb, imageops};
-let boxes = stages.iter().map(|(_, side, channels)| {
+let boxes: Vec<RgbImage> = stages.iter().map(|(_, side, channels)| {
     let mut sheet = RgbImage::from_pixel(114, 114, Rgb([255; 3]));
     let (width, height) = ((channels * 112 / 2048).max(1) as u32, (side / 2).max(1) as u32);
     let drawn = RgbImage::from_pixel(width, height, Rgb([0x2E, 0x6D, 0xB5]));
     imageops::replace(&mut sheet, &drawn, i64::from(57 - width / 2), i64::from(57 - height / 2));
     sheet
-});
-show(&PictureGrid::new("ResNet-50: height = side of the map, width = channels", boxes.collect()).columns(6).size(112)
+}).collect();
+show(&PictureGrid::new("ResNet-50: height = side of the map, width = channels", boxes).columns(6).size(112)
     .captions(stages.iter().map(|(name, side, channels)| format!("{name}\n{side}×{side}×{channels}"))))?;
 ;
 { // cell 10
