@@ -18,7 +18,7 @@ show(&Chart::new("The weight of a picture, against one that is certain", "entrop
 fn config(method: Baseline, seed: u64) -> RunConfig {
     RunConfig { task: "Cl-Rw".into(), method, seed, steps: 400, test_every: 80, ..RunConfig::mini() }
 }
-let mut early = Vec::new(); // DANNP after 60 steps, where the weights differ most
+let mut early = Vec::new(); // DANNP after 60 steps, while its weights still differ much
 for seed in 0..5 {
     let mut one = Training::new(config("dannp".parse()?, seed))?;
     one.steps(60)?;
@@ -91,7 +91,7 @@ for (name, tenth) in [("heaviest tenth", 0), ("lightest tenth", 9)] {
 }
 table.push(["all, each counts the same".to_owned(), "1.00".into(), format!("{:.1}", over_seeds(|seed| shares[seed][1]))]);
 table.push(["all, counted by their weight".to_owned(), "a".into(), format!("{:.1}", over_seeds(|seed| shares[seed][0]))]);
-table.push(["difference, with 95 % interval".to_owned(), String::new(), format!("{:+.1} ({:+.1?})", gain.mean, gain.interval.ok_or("one seed")?)]);
+table.push(["difference, with 95 % interval".to_owned(), String::new(), gain.interval.map_or(String::new(), |(low, high)| format!("{:+.1} ({low:+.1} … {high:+.1})", gain.mean))]);
 show(&table)?;
 ;
 { // cell 16
