@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -35,13 +36,7 @@ class Back:
     """The kernel (evcxr) and the sockets that lead to it. It has the same key, so that answers pass unchanged."""
 
     def __init__(self, context: zmq.Context, key: str, slot: Slot):
-        holders = [socket.socket() for _ in CHANNELS]
-        for holder in holders:
-            holder.bind(("127.0.0.1", 0))
-        ports = [holder.getsockname()[1] for holder in holders]
-        for holder in holders:
-            holder.close()
-        connection = {f"{channel}_port": port for channel, port in zip(CHANNELS, ports)}
+        connection = {f"{channel}_port": port for channel, port in zip(CHANNELS, free_ports(len(CHANNELS)))}
         connection |= {"transport": "tcp", "ip": "127.0.0.1", "key": key, "signature_scheme": "hmac-sha256"}
         connection |= {"kernel_name": "evcxr"}
         file = slot.folder / "connection.json"
@@ -68,6 +63,25 @@ class Back:
         except ProcessLookupError:
             pass
         self.process.wait()
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody has and that no system gives out by itself (Linux begins at 32768, others higher).
+
+    Among those that it gives out, a socket below that tries to connect before evcxr listens is now and then given the very port
+    that it connects to; it is then its own partner, and evcxr finds its port taken.
+    """
+    found: list[int] = []
+    for port in random.sample(range(20_000, 32_000), 1_000):
+        with socket.socket() as holder:
+            try:
+                holder.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == number:
+            return found
+    sys.exit("lab: expected free ports between 20000 and 32000 on this machine; found none. Close other programs or kernels.")
 
 
 def start(connection: Path, slot: Slot) -> subprocess.Popen:
