@@ -29,6 +29,10 @@ pub fn open_task(config: &Checked) -> Result<Task> {
     };
     let task = match &config.data {
         DataSource::Mini => mini_home::task(&config.task, &mini_home::Options::default()),
+        DataSource::TiedMini(percent) => {
+            let rho = f64::from(*percent) / 100.0;
+            mini_home::task(&config.task, &mini_home::Options { rho, ..Default::default() })
+        }
         DataSource::Folder(path) => folder::task(path, &config.task, &options),
         DataSource::OfficeHome(path) => office_home::on_disk::task(path, &config.task, &options),
         DataSource::Icons(path) => icons::task(path, &config.task, &options),
@@ -47,7 +51,7 @@ pub fn open_task(config: &Checked) -> Result<Task> {
 /// If the data are absent.
 pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
     match data {
-        DataSource::Mini => Ok(mini_home::domain_names()),
+        DataSource::Mini | DataSource::TiedMini(_) => Ok(mini_home::domain_names()),
         DataSource::Folder(path) => folder::domains(path),
         DataSource::OfficeHome(_) => Ok(office_home::on_disk::domains()),
         DataSource::Icons(_) => Ok(icons::domains()),
@@ -61,7 +65,7 @@ pub fn domain_names(data: &DataSource) -> Result<Vec<String>> {
 /// If the data are absent.
 pub fn left_out(data: &DataSource) -> Result<Vec<String>> {
     match data {
-        DataSource::Mini | DataSource::OfficeHome(_) => Ok(vec![]),
+        DataSource::Mini | DataSource::TiedMini(_) | DataSource::OfficeHome(_) => Ok(vec![]),
         DataSource::Folder(path) | DataSource::Icons(path) => folder::left_out(path),
         DataSource::Lists { lists, images } => listed(lists, images).left_out(),
     }
@@ -77,9 +81,11 @@ fn listed<'a>(folder: &'a Path, images: &'a Option<PathBuf>) -> Lists<'a> {
 /// If there is no such data set, or it has no pictures on disk.
 pub fn check_data(data: &DataSource) -> Result<Vec<DomainCheck>> {
     match data {
-        DataSource::Mini => Err(complain("pictures on disk to check", "mini, whose pictures are drawn")
-            .advice("name a data set on disk: office-home:PATH, icons:DIR, folder:PATH or lists:DIR")
-            .into()),
+        DataSource::Mini | DataSource::TiedMini(_) => {
+            Err(complain("pictures on disk to check", "mini, whose pictures are drawn")
+                .advice("name a data set on disk: office-home:PATH, icons:DIR, folder:PATH or lists:DIR")
+                .into())
+        }
         DataSource::Folder(path) => folder::check_all(path),
         DataSource::OfficeHome(path) => office_home::on_disk::check(path),
         DataSource::Icons(path) => icons::check(path),

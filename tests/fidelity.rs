@@ -9,11 +9,14 @@ mod common;
 mod golden;
 #[path = "common/golden_maps.rs"]
 mod golden_maps;
+#[path = "common/golden_prototypes.rs"]
+mod golden_prototypes;
 
 use candle_core::{DType, Device, Tensor};
 use common::{cases, cases_of_a_later_kind};
 use golden::{as_f64, images, run_cam_case, run_step_case, tolerance};
 use golden_maps::{run_explain_case, run_measure_case};
+use golden_prototypes::run_prototype_case;
 use toalign::model::resnet::BackboneKind;
 use toalign::model::{HeadKind, Model, ModelSpec};
 use toalign::nn::batch_norm::Mode;
@@ -55,6 +58,14 @@ fn every_measure_of_a_map_agrees() {
     for (name, case) in cases_of_a_later_kind("measure_") {
         run_measure_case(&name, &case, DType::F32, 1e-4);
         run_measure_case(&name, &case, DType::F64, 1e-9);
+    }
+}
+
+#[test]
+fn prototypes_and_their_costs_agree() {
+    for (name, case) in cases_of_a_later_kind("prototype_") {
+        run_prototype_case(&name, &case, DType::F32, 1e-4);
+        run_prototype_case(&name, &case, DType::F64, 1e-9);
     }
 }
 

@@ -205,6 +205,6 @@ fn the_folder_of_pictures_stands_behind_the_last_at() {
     }
     let message = "lists:".parse::<DataSource>().unwrap_err().to_string();
     assert!(message.starts_with(
-        "expected mini, office-home:PATH, icons:DIR, folder:PATH, lists:DIR or lists:DIR@IMAGES, found 'lists:'\n"
+        "expected mini, mini:PERCENT, office-home:PATH, icons:DIR, folder:PATH, lists:DIR or lists:DIR@IMAGES, found 'lists:'\n"
     ));
 }

@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 use toalign::Result;
+use toalign::config::{DataSource, RunConfig};
 use toalign::data::dataset::{Pictures, Task};
 use toalign::mini_home::pretraining::PretrainingPictures;
 use toalign::mini_home::{self, MiniHome, Options, SIDE, Split, Style, domain, task, task_names};
+use toalign::setup::open_task;
 
 fn pictures(style: Style, split: Split, options: &Options) -> MiniHome {
     let pictures = MiniHome::new(style, split, options).unwrap();
@@ -195,4 +197,20 @@ fn every_class_can_be_drawn_and_is_no_empty_picture() {
 fn an_index_too_large_is_an_error() {
     let message = PretrainingPictures::new(Split::Test, 1).decode(4_000).unwrap_err().to_string();
     assert!(message.contains("expected an index below 4000, found 4000"), "{message}");
+}
+
+#[test]
+fn pictures_whose_background_gives_the_class_away_have_a_name_of_their_own() {
+    let open = |data: &str| {
+        let config = RunConfig { data: data.parse().unwrap(), ..RunConfig::mini() };
+        open_task(&config.check().unwrap()).unwrap().source.pictures
+    };
+    let (free, tied) = (open("mini"), open("mini:80"));
+    let changed = (0..480).filter(|index| free.decode(*index).unwrap() != tied.decode(*index).unwrap()).count();
+    assert!((340..430).contains(&changed), "80 % of 480: {changed}");
+    assert_eq!(free.mask(7).unwrap(), tied.mask(7).unwrap());
+    let data: DataSource = "mini:80".parse().unwrap();
+    assert_eq!((data.to_string(), data.short_name()), ("mini:80".into(), "mini-80".into()));
+    let message = "mini:101".parse::<DataSource>().unwrap_err().to_string();
+    assert!(message.contains("expected mini, mini:PERCENT") && message.contains("'mini:101'"), "{message}");
 }

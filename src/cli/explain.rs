@@ -15,7 +15,7 @@ use toalign::explain::measured::{MEASURES, Row, measure};
 use toalign::explain::view::{Explained, Shown, TALK, View, explain};
 use toalign::files::write_atomically;
 use toalign::model::resnet::Layer;
-use toalign::report::map_measures::measures_table;
+use toalign::report::map_measures::{CSV_HEAD, measures_csv, measures_table};
 use toalign::runs::session::Trained;
 use toalign::setup::open_task;
 
@@ -72,6 +72,9 @@ pub struct Explain {
     /// Other data than the run's, for --measure.
     #[arg(long, requires = "measure")]
     data: Option<DataSource>,
+    /// The same as a file of comma-separated values, for --measure.
+    #[arg(long, value_name = "FILE", requires = "measure")]
+    csv: Option<PathBuf>,
     /// How many pictures of each domain are measured, evenly spaced.
     #[arg(long, default_value_t = 60, requires = "measure")]
     pictures: usize,
@@ -166,6 +169,7 @@ impl Explain {
         let config = config.check()?;
         let task = open_task(&config)?;
         remark(&task.remarks);
+        let mut csv = String::from(CSV_HEAD);
         for (domain, part) in [(&task.source, "source"), (&task.target, "target")] {
             let all = domain.pictures.len();
             let count = self.pictures.clamp(1, all);
@@ -175,7 +179,9 @@ impl Explain {
                 run.require_classes(&task.classes)?;
                 let rows =
                     measure(&run.model, &transform(&run.header.config), domain, &chosen, &kinds, layer)?;
-                measured.push((run.header.config.method_name(), rows));
+                let (method, seed) = (run.header.config.method_name(), run.header.config.seed.to_string());
+                csv += &measures_csv([&task.name, &method, &seed, &domain.name, &self.layer], &rows);
+                measured.push((method, rows));
             }
             say(format!("{} ({part}), {count} pictures, {}", domain.name, self.layer))?;
             for (method, rows) in &measured {
@@ -188,6 +194,9 @@ impl Explain {
                 say(format!("{second} − {first}, picture by picture"))?;
                 say(measures_table(&differences))?;
             }
+        }
+        if let Some(path) = &self.csv {
+            write_atomically(path, csv.as_bytes())?;
         }
         for (name, what) in MEASURES {
             say(format!("{name}: {what}"))?;

@@ -7,6 +7,7 @@ mod demo;
 mod eval;
 mod explain;
 mod fetch;
+mod knowledge;
 mod predict;
 mod report;
 mod say;
@@ -52,6 +53,8 @@ enum Command {
     Predict(predict::Predict),
     /// Draw several kinds of heat map side by side, or measure which is better
     Explain(Box<explain::Explain>),
+    /// Show what of the source a network uses in the target, as patches of pictures
+    Knowledge(knowledge::ShowKnowledge),
     /// Measure a training step here, and estimate how long a study would take
     Bench(Box<bench::Bench>),
     /// Fetch pictures and weights, print the published list of a data set, or check the pictures on disk
@@ -70,6 +73,7 @@ pub fn run() -> Result<()> {
         Some(Command::Eval(eval)) => eval.run(),
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Explain(explain)) => explain.run(),
+        Some(Command::Knowledge(knowledge)) => knowledge.run(),
         Some(Command::Bench(bench)) => bench.run(),
         Some(Command::Data(data)) => data.run(),
         Some(Command::Report(report)) => report.run(),

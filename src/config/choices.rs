@@ -44,6 +44,8 @@ written_as_text!(DataSource, Baseline, Control, Colour);
 pub enum DataSource {
     /// Mini Office-Home, rendered by seed.
     Mini,
+    /// The same, but in so many of a hundred pictures the hue of the background gives the class away, by another code in each domain.
+    TiedMini(u8),
     /// A folder of domain folders of class folders.
     Folder(PathBuf),
     /// A copy of Office-Home, whatever its folders are called, with the published labels.
@@ -64,6 +66,7 @@ impl DataSource {
     pub fn short_name(&self) -> String {
         match self {
             Self::Mini => "mini".into(),
+            Self::TiedMini(percent) => format!("mini-{percent}"),
             Self::OfficeHome(_) => "office-home".into(),
             Self::Icons(_) => "icons".into(),
             Self::Folder(path) | Self::Lists { lists: path, .. } => path
@@ -79,7 +82,7 @@ impl DataSource {
     /// The folder of its pictures, or of its lists; none if they are drawn.
     pub fn folder(&self) -> Option<&Path> {
         match self {
-            Self::Mini => None,
+            Self::Mini | Self::TiedMini(_) => None,
             Self::Folder(path)
             | Self::OfficeHome(path)
             | Self::Icons(path)
@@ -93,7 +96,7 @@ impl DataSource {
     /// If they cannot be read.
     pub fn pictures_per_domain(&self) -> Result<usize, Error> {
         match self {
-            Self::Mini => {
+            Self::Mini | Self::TiedMini(_) => {
                 Ok(mini_home::domain("Art", Split::Train, &mini_home::Options::default())?.pictures.len())
             }
             Self::OfficeHome(_) => Ok(office_home::pictures_per_task()? / 2),
@@ -112,12 +115,15 @@ impl FromStr for DataSource {
     fn from_str(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
             None if text == "mini" => Ok(Self::Mini),
+            Some(("mini", percent)) if matches!(percent.parse(), Ok(0..=100u8)) => {
+                Ok(Self::TiedMini(percent.parse().unwrap_or_default()))
+            }
             Some(("folder", path)) if !path.is_empty() => Ok(Self::Folder(user_path(path))),
             Some(("office-home", path)) if !path.is_empty() => Ok(Self::OfficeHome(user_path(path))),
             Some(("icons", path)) if !path.is_empty() => Ok(Self::Icons(user_path(path))),
             Some(("lists", path)) if !path.is_empty() => Ok(lists_and_images(path)),
             _ => Err(complain(
-                "mini, office-home:PATH, icons:DIR, folder:PATH, lists:DIR or lists:DIR@IMAGES",
+                "mini, mini:PERCENT, office-home:PATH, icons:DIR, folder:PATH, lists:DIR or lists:DIR@IMAGES",
                 format!("'{text}'"),
             )
             .advice("write mini, or one of the others with the folder that holds the domains or their lists")
@@ -146,6 +152,7 @@ impl fmt::Display for DataSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mini => f.write_str("mini"),
+            Self::TiedMini(percent) => write!(f, "mini:{percent}"),
             Self::Folder(path) => write!(f, "folder:{}", path.display()),
             Self::OfficeHome(path) => write!(f, "office-home:{}", path.display()),
             Self::Icons(path) => write!(f, "icons:{}", path.display()),

@@ -51,7 +51,7 @@ impl Overlay {
     pub fn over(&self, preset: Option<Preset>, file: Option<&Path>) -> Result<Checked> {
         let data = self.over_layers(RunConfig::mini(), file)?.data;
         let preset = preset.unwrap_or(match data {
-            DataSource::Mini => Preset::Mini,
+            DataSource::Mini | DataSource::TiedMini(_) => Preset::Mini,
             _ => Preset::OfficeHome,
         });
         let preset = match preset {

@@ -9,6 +9,7 @@ pub mod grad_cam;
 pub mod grad_cam_plus_plus;
 pub mod guided;
 pub mod hires_cam;
+pub mod knowledge;
 pub mod layer_cam;
 pub mod look;
 pub mod maps;

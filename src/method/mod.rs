@@ -21,6 +21,8 @@
 //! | `u` | the progress of a run | in [0, 1) | p |
 //! | `λ` | the coefficient of the gradient reversal | | λ |
 //! | `η` | the learning rate | | η, μ |
+//! | `A`, `g` | a map after any layer, and the slope `∂o_k/∂A` in it (lesson 10) | `[batch, rows, columns, channels]` | A, ∂y^k/∂A |
+//! | `r`, `δ`, `κ` | prototypes, the squared distance of the nearest patch, the similarity (lesson 11) | `[prototypes, channels]`, `[batch, prototypes]` | p, d, g_p |
 //! | `L_cls`, `L_D`, `L_z` | `classification`, `alignment` and `heuristic` in the records: cross entropy, the adversary's loss, `mean abs z` | scalars | L_cls, L_D, L_H |
 //!
 //! Where we differ from a paper, we do as the published code does: `L_D` has the factor ½ of a mean over two domains, and `L_z` is

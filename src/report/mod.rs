@@ -8,6 +8,7 @@ pub mod charts;
 pub mod classes;
 pub mod cost;
 pub mod gains;
+pub mod knowledge;
 pub mod map_measures;
 pub mod one_task;
 pub mod page;

@@ -29,14 +29,14 @@ const NAMES: [(&str, &str); 10] = [
 ];
 
 /// Compares quantities, each by its largest value, and keeps the worst.
-struct Comparison {
-    case: String,
-    tolerance: f64,
-    worst: f64,
+pub struct Comparison {
+    pub case: String,
+    pub tolerance: f64,
+    pub worst: f64,
 }
 
 impl Comparison {
-    fn all(&mut self, what: &str, found: &[f64], expected: &[f64]) {
+    pub fn all(&mut self, what: &str, found: &[f64], expected: &[f64]) {
         assert_eq!(found.len(), expected.len(), "{}: {what}", self.case);
         let largest = expected.iter().fold(1e-12, |largest: f64, value| largest.max(value.abs()));
         for (found, expected) in found.iter().zip(expected) {
@@ -50,7 +50,7 @@ impl Comparison {
         }
     }
 
-    fn one(&mut self, what: &str, found: f64, expected: &Value) {
+    pub fn one(&mut self, what: &str, found: f64, expected: &Value) {
         self.all(what, &[found], &[expected.as_f64().unwrap()]);
     }
 
