@@ -45,7 +45,7 @@ pub fn knowledge_sheet(
                         transform,
                         scale,
                     )?);
-                    captions.push(format!("d = {distance:.3}"));
+                    captions.push(format!("δ = {distance:.3}"));
                 }
                 None => {
                     pictures.push(source.clone());
