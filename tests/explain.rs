@@ -4,6 +4,9 @@
 mod toy;
 
 use candle_core::{DType, Device, Tensor};
+use toalign::Domain;
+use toalign::data::dataset::Pictures;
+use toalign::data::transform::Transform;
 use toalign::explain::confidence::{Confidence, complexity};
 use toalign::explain::deletion::{Change, change};
 use toalign::explain::evidence::Evidence;
@@ -206,6 +209,40 @@ fn the_table_of_measures_has_a_map_that_knows_nothing() {
     assert_eq!(measures_table(&rows).rows().len(), 3);
 }
 
+/// A picture whose mask is not of its size.
+struct Mismatched;
+
+impl Pictures for Mismatched {
+    fn len(&self) -> usize {
+        1
+    }
+    fn name(&self, _: usize) -> String {
+        "mug.png".into()
+    }
+    fn label(&self, _: usize) -> u32 {
+        0
+    }
+    fn decode(&self, _: usize) -> toalign::Result<image::RgbImage> {
+        Ok(image::RgbImage::new(40, 40))
+    }
+    fn mask(&self, _: usize) -> toalign::Result<Option<image::GrayImage>> {
+        Ok(Some(image::GrayImage::new(40, 30)))
+    }
+}
+
+#[test]
+fn a_mask_of_another_size_is_named() {
+    let model = Model::new(&spec(HeadKind::Linear, DType::F32), 3).unwrap();
+    let domain = Domain { name: "Art".into(), pictures: std::sync::Arc::new(Mismatched) };
+    let kinds = [find("grad-cam").unwrap()];
+    let message =
+        measure(&model, &Transform::mini(), &domain, &[0], &kinds, Layer::Layer4).unwrap_err().to_string();
+    assert!(
+        message.contains("mug.png: expected a mask of the picture's size, 40×40, found 40×30"),
+        "{message}"
+    );
+}
+
 #[test]
 fn the_command_draws_compares_measures_and_complains() {
     let folder = tempfile::tempdir().unwrap();
@@ -257,6 +294,21 @@ fn the_command_draws_compares_measures_and_complains() {
         "{}",
         message(&["--class", "Unicorn"])
     );
+    let fewer = pictures(folder.path(), 2, 5);
+    assert!(toalign(folder.path(), &with(&short_run(&fewer), &[])).status.success());
+    let other_classes = message(&["--compare", "runs/toy2x5/Ar-Re/hda+toalign/0"]);
+    let expected =
+        "--compare: expected a run of the same classes: class0, class1, class2, found class0, class1";
+    assert!(other_classes.contains(expected), "{other_classes}");
+    let tiny = folder.path().join("tiny.png");
+    image::RgbImage::new(8, 8).save(&tiny).unwrap();
+    let output = toalign(folder.path(), &["explain", "tiny.png", "--run", run, "--out", "tiny-maps.png"]);
+    assert!(output.status.success(), "a picture smaller than the window is enlarged to it");
+    let csv = [&measured[..], &["--csv", "measured.csv"]].concat();
+    assert!(toalign(folder.path(), &csv).status.success());
+    let csv = std::fs::read_to_string(folder.path().join("measured.csv")).unwrap();
+    assert!(csv.starts_with("task,method,seed,domain,layer,map,measure,mean,standard_error,pictures\nAr-Re,hda+toalign,0,Art,layer4,LayerCAM,energy,"));
+    assert_eq!(csv.lines().count(), 1 + 2 * 2 * 2 * 8, "two runs, two domains, two maps, eight measures");
     assert!(message(&["--compare", "nothing"]).contains("expected the folder of a run with a checkpoint"));
     let (model, picture) = (model(HeadKind::Linear), image(12));
     let beyond = Evidence::of(&model, &picture, &[9], Layer::Layer4).unwrap_err().to_string();

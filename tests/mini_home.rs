@@ -206,7 +206,8 @@ fn pictures_whose_background_gives_the_class_away_have_a_name_of_their_own() {
         open_task(&config.check().unwrap()).unwrap().source.pictures
     };
     let (free, tied) = (open("mini"), open("mini:80"));
-    let changed = (0..480).filter(|index| free.decode(*index).unwrap() != tied.decode(*index).unwrap()).count();
+    let changed =
+        (0..480).filter(|index| free.decode(*index).unwrap() != tied.decode(*index).unwrap()).count();
     assert!((340..430).contains(&changed), "80 % of 480: {changed}");
     assert_eq!(free.mask(7).unwrap(), tied.mask(7).unwrap());
     let data: DataSource = "mini:80".parse().unwrap();

@@ -12,7 +12,7 @@ use super::overlay::{normalise, upscale};
 use super::road::{PERCENTILES, Road};
 use crate::data::dataset::Domain;
 use crate::data::transform::Transform;
-use crate::error::Result;
+use crate::error::{Result, complain};
 use crate::model::Model;
 use crate::model::resnet::Layer;
 use crate::random::generator;
@@ -61,7 +61,7 @@ impl Row {
 /// Measures each kind of map of the predicted class, and a map that knows nothing, over the `pictures` of a domain.
 ///
 /// # Errors
-/// If a picture cannot be read, or the model does not fit.
+/// If a picture cannot be read, a mask has another size than its picture, or the model does not fit.
 pub fn measure(
     model: &Model,
     transform: &Transform,
@@ -78,7 +78,13 @@ pub fn measure(
         let image = transform.test_image(&picture, model.device())?;
         let (class, _) = classify(&model.predict(&image)?)?[0];
         let evidence = Evidence::of(model, &image, &[class], layer)?;
-        let mask = domain.pictures.mask(index)?.map(|mask| transform.test_mask(&mask));
+        let mask = domain.pictures.mask(index)?;
+        if let Some(mask) = mask.as_ref().filter(|mask| mask.dimensions() != picture.dimensions()) {
+            let size = |(width, height): (u32, u32)| format!("{width}×{height}");
+            let expected = format!("a mask of the picture's size, {}", size(picture.dimensions()));
+            return Err(complain(expected, size(mask.dimensions())).at(domain.pictures.name(index)).into());
+        }
+        let mask = mask.map(|mask| transform.test_mask(&mask));
         let (_, height, width, _) = image.dims4()?;
         let (_, map_height, map_width, _) = evidence.map.dims4()?;
         let mut random = generator(0, "map without knowledge", index as u64, 0);
