@@ -4,6 +4,7 @@
 fn lesson() -> Result<(), Box<dyn std::error::Error>> {
 { // cell 2
 use toalign::prelude::*;
+use toalign::report::statistics::{deviation, mean};
 let mut dannp = Training::new(RunConfig {
     task: "Rw-Cl".into(), method: "dannp".parse()?, steps: 300, test_every: 100, ..RunConfig::mini()
 })?;
@@ -71,21 +72,34 @@ show(&PictureGrid::new("What is aligned: everything, what speaks for the class, 
 ;
 { // cell 15
 let test = mini_home::domain("Real_World", Split::Test, &Default::default())?;
-let (mut sums, mut counts, mut chance) = ([0.0; 3], [0.0; 3], 0.0);
-for index in 0..test.pictures.len() {
-    let mask = test.pictures.mask(index)?.ok_or("a mask")?;
-    chance += chance_level(&mask)? / test.pictures.len() as f64;
-    let maps = heats(&dannp, &test.pictures.decode(index)?, test.pictures.label(index))?;
-    for (part, map) in maps.iter().enumerate() {
-        if let Some(inside) = energy_in_mask(map, 5, 5, &mask)? { sums[part] += inside; counts[part] += 1.0; }
+/// In percent: what the masks cover, and the heat inside them of all of f, of the positive and of the negative part.
+fn shares(training: &Training, test: &Domain) -> toalign::Result<[f64; 4]> {
+    let (mut sums, mut counts) = ([0.0; 4], [0.0; 4]);
+    for index in 0..test.pictures.len() {
+        let mask = test.pictures.mask(index)?.unwrap_or_default();
+        let maps = heats(training, &test.pictures.decode(index)?, test.pictures.label(index))?;
+        let [all, positive, negative] = maps.map(|map| energy_in_mask(&map, 5, 5, &mask));
+        for (column, share) in [Some(chance_level(&mask)?), all?, positive?, negative?].into_iter().enumerate() {
+            if let Some(share) = share { sums[column] += 100.0 * share; counts[column] += 1.0; }
+        }
     }
+    Ok(std::array::from_fn(|column| sums[column] / counts[column]))
 }
-let inside: Vec<f64> = (0..3).map(|part| 100.0 * sums[part] / counts[part]).collect();
-show(&Bars::new("Heat inside the object's mask, source (Real World)", "share of the heat (%)")
-    .bar("chance", 100.0 * chance).bar("all of f", inside[0])
-    .bar("positive", inside[1]).bar("negative", inside[2]))?;
 ;
-{ // cell 17
+{ // cell 16
+let mut by_seed = vec![shares(&dannp, &test)?];
+for seed in [1, 2] {
+    let mut again = Training::new(RunConfig { seed, ..dannp.config().clone() })?;
+    again.steps(300)?;
+    by_seed.push(shares(&again, &test)?);
+}
+let mut bars = GroupedBars::new("Heat inside the object's mask, source (Real World)", "share of the heat (%)", ["seed 0", "seed 1", "seed 2"]);
+for (column, name) in ["chance", "all of f", "positive", "negative"].into_iter().enumerate() {
+    bars = bars.series(name, by_seed.iter().map(|shares| (shares[column], None)));
+}
+show(&bars)?;
+;
+{ // cell 19
 let features = dannp.features(&source, 480)?;
 let part = task_relevant(&features, &dannp.labels(&source, 480)?, &dannp.model().head)?;
 fn entropies(head: &Head, x: &Tensor) -> toalign::Result<Vec<f32>> {
@@ -96,7 +110,7 @@ let (plain, weighted) = (entropies(&head, &features)?, entropies(&head, &part)?)
 show(&Histogram::new("Entropy of the source's predictions", "entropy H (nats)")
     .sample("from f", plain.clone()).sample("from f_p", weighted.clone()))?;
 ;
-{ // cell 19
+{ // cell 21
 /// Mean margin of f_p, predicted and measured, and the mean probability of the true class from f and from f_p.
 fn margins(training: &Training, source: &Domain) -> toalign::Result<[f64; 4]> {
     let (f, labels, head) = (training.features(source, 480)?, training.labels(source, 480)?, &training.model().head);
@@ -111,7 +125,7 @@ fn margins(training: &Training, source: &Domain) -> toalign::Result<[f64; 4]> {
     Ok([number(predicted)?, number(measured)?, number(of_truth(&head.forward(&f)?.logits)?)?, number(of_truth(&o)?)?])
 }
 ;
-{ // cell 20
+{ // cell 22
 let mut found = Vec::new(); // for each method, [step][predicted, measured, from f, from f_p]
 for method in ["dannp", "hda"] {
     let mut training = Training::new(RunConfig { method: method.parse()?, ..dannp.config().clone() })?;
@@ -126,19 +140,71 @@ for method in ["dannp", "hda"] {
     found.push(rows);
 }
 ;
-{ // cell 23
+{ // cell 25
+/// The adversary's pull at one picture: |Σ_c ∂L_D/∂f_c F_hc| at each place, and the length of ∂L_D/∂f.
+fn pull(training: &Training, picture: &RgbImage, label: u32) -> toalign::Result<(Vec<f32>, f64)> {
+    let (model, config) = (training.model(), training.config());
+    let map = model.backbone.feature_map(&training.image(picture)?, Layer::Layer4, Mode::Evaluation)?; // [1, 5, 5, 128]
+    let f = Var::from_tensor(&map.mean((1, 2))?)?;                                                     // [1, 128]
+    let labels = Tensor::new(&[label], &Device::Cpu)?;
+    let part = if config.toalign { task_relevant(&f, &labels, &model.head)? } else { f.as_tensor().clone() };
+    let seen = if config.method.key == "dann" { part } else { softmax(&model.head.forward(&part)?.logits)? };
+    let d = model.discriminator()?.forward(&seen, &mut generator(0, "dropout", 0, 0))?;                 // [1, 1]
+    let loss = (d.neg()?.exp()? + 1.0)?.log()?.sum_all()?;                                             // -log D: the source's share of L_D
+    let slope = loss.backward()?.get(&f).map_or_else(|| f.zeros_like(), |slope| Ok(slope.clone()))?;
+    let heat = map.broadcast_mul(&slope)?.sum(D::Minus1)?.abs()?.flatten_all()?.to_vec1()?;
+    Ok((heat, f64::from(slope.sqr()?.sum_all()?.sqrt()?.to_scalar::<f32>()?)))
+}
+;
+{ // cell 26
+/// Mean share of the pull inside the masks (percent), its standard error, and the mean length of the pull.
+fn pulls(training: &Training, test: &Domain) -> toalign::Result<[f64; 3]> {
+    let (mut inside, mut lengths) = (Vec::new(), Vec::new());
+    for index in 0..test.pictures.len() {
+        let (heat, length) = pull(training, &test.pictures.decode(index)?, test.pictures.label(index))?;
+        if let Some(share) = energy_in_mask(&heat, 5, 5, &test.pictures.mask(index)?.unwrap_or_default())? { inside.push(100.0 * share); }
+        lengths.push(length);
+    }
+    let of = |values: &[f64]| (mean(values).unwrap_or(f64::NAN), deviation(values).unwrap_or(f64::NAN));
+    let (share, spread) = of(&inside);
+    Ok([share, spread / (inside.len() as f64).sqrt(), of(&lengths).0])
+}
+;
+{ // cell 27
+let methods = ["dann", "dannp", "dannp+toalign"];
+let mut found_pulls = Vec::new(); // for each data set, for each method
+for data in ["mini", "mini:80"] {
+    let test = mini_home::domain("Real_World", Split::Test, &mini_home::Options { rho: if data == "mini" { 0.0 } else { 0.8 }, ..Default::default() })?;
+    for method in methods {
+        let config = dannp.config().with_method_name(method)?;
+        let mut training = Training::new(RunConfig { data: data.parse()?, ..config })?;
+        training.steps(300)?;
+        found_pulls.push((data, method, pulls(&training, &test)?));
+    }
+}
+;
+{ // cell 28
+let heads = ["pull inside the mask (%)", "what the masks cover (%)", "length of the pull"].map(|head| (head, Align::Right));
+let mut table = Table::new([("the adversary of", Align::Left), ("data", Align::Left)].into_iter().chain(heads));
+for (data, method, [share, error, length]) in &found_pulls {
+    table.push([method.to_string(), data.to_string(), format!("{share:.1} ± {error:.1}"), format!("{:.1}", by_seed[0][0]), format!("{length:.1e}")]);
+}
+show(&table)?;
+;
+{ // cell 31
 assert!(difference < 1e-5, "autograd and the classifier's row agree");
 assert!((energy(&f)? - energy(&f_p)?).abs() < 1e-3 * energy(&f)?, "f_p keeps the energy of f");
 let library = task_relevant(&f, &Tensor::new(&[label], &Device::Cpu)?, &dannp.model().head)?;
 assert!((library - &f_p)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-4, "the library computes the same");
-fn mean(values: &[f32]) -> f32 { values.iter().sum::<f32>() / values.len() as f32 }
-assert!(mean(&weighted) < mean(&plain), "f_p makes the source more certain");
-assert!(inside[1] > inside[2], "the positive part lies on the object more than the negative");
+fn mean_of(values: &[f32]) -> f32 { values.iter().sum::<f32>() / values.len() as f32 }
+assert!(mean_of(&weighted) < mean_of(&plain), "f_p makes the source more certain");
+assert!(by_seed.iter().all(|shares| shares[2] > shares[3]), "the positive part lies on the object more than the negative");
 let before: Vec<[f64; 2]> = found.iter().map(|rows| [rows[0][2], rows[0][3]]).collect();
 assert!(before.iter().all(|[from_f, from_part]| *from_f < 0.5 && *from_part > 0.9), "before the first step f_p names the true class, f does not");
+assert!(found_pulls[2].2[2] < 0.1 * found_pulls[1].2[2], "with ToAlign the adversary hardly pulls at the source: {:?}", found_pulls);
 println!("all is as it should be");
 ;
-{ // cell 25
+{ // cell 33
 let mut hda = Training::new(RunConfig { method: "hda".parse()?, ..dannp.config().clone() })?;
 hda.steps(100)?;
 let f = Var::from_tensor(&hda.features(&source, 1)?)?;
@@ -147,6 +213,6 @@ let difference = (slope - hda.model().head.rows()?.i(3)?)?.abs()?.max_all()?.to_
 assert!(difference < 1e-5);
 println!("largest difference: {difference:e}");
 ;
-}}}}}}}}}}}}}
+}}}}}}}}}}}}}}}}}}
 Ok(())
 }

@@ -23,3 +23,7 @@ mod lesson_07_office_home_runs;
 mod lesson_08_results;
 #[path = "09_what_toalign_does.rs"]
 mod lesson_09_what_toalign_does;
+#[path = "10_looking_closer.rs"]
+mod lesson_10_looking_closer;
+#[path = "11_transferred_knowledge.rs"]
+mod lesson_11_transferred_knowledge;
