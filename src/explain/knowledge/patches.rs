@@ -1,4 +1,4 @@
-//! What a frozen network has made of a domain's pictures, patch by patch; no picture passes the network twice.
+//! What a frozen network has made of a domain's pictures, patch by patch, so that learning passes no picture through it again.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -60,10 +60,11 @@ impl Patches {
         for batch in test_batches(domain.clone(), transform.clone(), BATCH, model.device())? {
             let batch = batch?;
             let of_batch = batch.labels.to_vec1::<u32>()?;
-            let answers = classify(&model.predict(&batch.images)?)?.into_iter().map(|(class, _)| class);
             let counted: Vec<u32> = match class_of {
                 ClassOf::Label => of_batch.clone(),
-                ClassOf::Answer => answers.collect(),
+                ClassOf::Answer => {
+                    classify(&model.predict(&batch.images)?)?.into_iter().map(|(class, _)| class).collect()
+                }
             };
             if counted.contains(&UNLABELLED) {
                 return Err(complain("a source whose pictures all have labels", "one without").into());
