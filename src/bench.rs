@@ -1,5 +1,6 @@
 //! How long will it take here? One training step, measured in its parts.
 
+pub mod maps;
 pub mod pictures;
 
 use std::time::Instant;

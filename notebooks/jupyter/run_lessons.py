@@ -5,6 +5,7 @@ wrote to standard error.
 """
 
 import argparse
+import asyncio
 import re
 import sys
 import time
@@ -81,7 +82,7 @@ class Client(NotebookClient):
         return await super().async_execute_cell(cell, cell_index, execution_count, store_history)
 
 
-def execute(path: Path) -> tuple[nbformat.NotebookNode, list[str]]:
+async def execute(path: Path) -> tuple[nbformat.NotebookNode, list[str]]:
     """Runs all cells in the lesson's own folder; gives back the notebook with its outputs, and the checks that did not notice."""
     notebook = nbformat.read(path, as_version=4)
     client = Client(
@@ -94,7 +95,7 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, list[str]]:
         record_timing=False,
         resources={"metadata": {"path": str(path.resolve().parent)}},
     )
-    client.execute()
+    await client.async_execute()
     # What would change with every run or editor goes, so that differences show what matters.
     language = {key: notebook.metadata.get("language_info", {}).get(key) for key in ("name", "mimetype", "file_extension")}
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": language})
@@ -104,20 +105,19 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, list[str]]:
     return notebook, client.unnoticed
 
 
-def run(path: Path, to: Path) -> bool:
+async def run(path: Path, to: Path) -> bool:
     """Runs one lesson, and writes it if all of it worked."""
-    print(f"{path.stem}: ", end="", flush=True)
     begun = time.monotonic()
     try:
-        notebook, unnoticed = execute(path)
+        notebook, unnoticed = await execute(path)
     except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
-        print(f"the kernel ended; expected that it runs all cells. Its last words: {error}", flush=True)
+        print(f"{path.stem}: the kernel ended; expected that it runs all cells. Its last words: {error}", flush=True)
         return False
     seconds = time.monotonic() - begun
     wrong = failures(notebook) + unnoticed
     text = nbformat.writes(notebook) + "\n"
     size = len(text.encode())
-    print(f"{seconds:.0f} s, {size / 1e6:.2f} MB", flush=True)
+    print(f"{path.stem}: {seconds:.0f} s, {size / 1e6:.2f} MB", flush=True)
     if size > LARGEST:
         wrong.append(f"expected at most {LARGEST / 1e6} MB with outputs, found {size / 1e6:.2f} MB: show fewer or smaller pictures")
     for one in wrong:
@@ -127,15 +127,30 @@ def run(path: Path, to: Path) -> bool:
     return not wrong
 
 
+async def run_all(written: dict[Path, Path], jobs: int) -> list[str]:
+    """Runs lessons, `jobs` of them at a time; the names of those that failed."""
+    turn = asyncio.Semaphore(jobs)
+
+    async def in_turn(path: Path, to: Path) -> bool:
+        async with turn:
+            return await run(path, to)
+
+    good = await asyncio.gather(*(in_turn(path, to) for path, to in written.items()))
+    return [path.stem for path, worked in zip(written, good) if not worked]
+
+
 def main() -> None:
     """Runs the lessons that the command line names, then binds the book."""
     parser = argparse.ArgumentParser(prog="notebooks/lab --run", description="Run lessons without a browser.")
     parser.add_argument("lesson", nargs="*", help="a lesson's number, the beginning of its name, or a path; default: all")
     parser.add_argument("--out", type=Path, help="write the executed notebooks here instead of in place")
+    parser.add_argument("--jobs", type=int, default=1, help="lessons at a time; what they say about time then means nothing (default: 1)")
     arguments = parser.parse_args()
+    if arguments.jobs < 1:
+        parser.error(f"--jobs: expected at least 1, found {arguments.jobs}")
     chosen = lessons(arguments.lesson)
     written = {path: (arguments.out / path.name if arguments.out else path) for path in chosen}
-    failed = [path.stem for path in chosen if not run(path, written[path])]
+    failed = asyncio.run(run_all(written, arguments.jobs))
     if failed:
         sys.exit(f"lab: expected that no cell fails or writes to standard error; found the above in: {', '.join(failed)}.")
     book.bind({path: written.get(path, path) for path in sorted({*lessons([]), *chosen})})

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use toalign::Result;
+use toalign::bench::maps::{MapsMeasurement, bench_maps};
 use toalign::bench::pictures::{PicturesMeasurement, bench_pictures};
 use toalign::bench::{Bench as Measure, Measurement};
 use toalign::config::{Baseline, DataSource, DeviceChoice, Precision, RunConfig};
@@ -20,6 +21,7 @@ Examples:
   toalign bench --backbone small --image 40 --batch 32 --classes 12
   toalign bench --data folder:office_home --task Ar-Pr  with the time to read the pictures
   toalign bench --pictures office_home --threads 2      only the pictures: decode, resize, crop, normalise
+  toalign bench --maps                                 every kind of heat map of one picture
   toalign bench --device cuda --batch 36 --method dannp  what the published 590 ms and 6,668 MB were measured on
   toalign bench --json                                 one line for a script")]
 pub struct Bench {
@@ -59,6 +61,9 @@ pub struct Bench {
     /// Threads that get pictures ready, with --pictures.
     #[arg(long, default_value_t = 1, requires = "pictures")]
     threads: usize,
+    /// Measure every kind of heat map of one picture in place of training steps; `--steps` is how often.
+    #[arg(long, conflicts_with_all = ["data", "profile", "pictures"])]
+    maps: bool,
     /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`.
     #[arg(long, default_value_t)]
     device: DeviceChoice,
@@ -105,6 +110,14 @@ impl Bench {
             precision: self.precision,
             ..preset
         };
+        if self.maps {
+            let measured = bench_maps(&config, self.classes, self.steps)?;
+            return if self.json {
+                say(serde_json::to_string(&measured).unwrap_or_default())
+            } else {
+                print_maps(&measured)
+            };
+        }
         let measurement = Measure {
             config,
             classes: self.classes,
@@ -148,6 +161,16 @@ fn print_pictures(measured: &PicturesMeasurement) -> Result<()> {
         "{} pictures, {threads}: {:.0} pictures per second per core{processor}",
         measured.pictures, measured.pictures_per_second_per_core,
     ))
+}
+
+fn print_maps(measured: &MapsMeasurement) -> Result<()> {
+    let MapsMeasurement { backbone, image, device, threads, seconds } = measured;
+    let mut table = Table::new([("map", Align::Left), ("ms", Align::Right)]);
+    for (name, seconds) in seconds {
+        table.push([(*name).to_owned(), format!("{:.1}", 1e3 * seconds)]);
+    }
+    say(format!("one picture of {image}×{image}, {backbone}, device {device}, {threads} threads"))?;
+    say(table)
 }
 
 fn print(measured: &Measurement) -> Result<()> {

@@ -142,7 +142,10 @@ impl ResNet {
                 Way::Cpu => Ok(self.network(vec![images.dim(0)?], mode)?.forward(images)?.0),
                 _ => self.forward_by_layers(images, mode),
             },
-            Mode::Guided => self.forward_by_layers(images, mode),
+            Mode::Guided => match self.way(&images.detach()) {
+                Way::Cpu => self.network(vec![images.dim(0)?], mode)?.guided(images),
+                _ => self.forward_by_layers(images, mode),
+            },
         }
     }
 
@@ -201,7 +204,7 @@ impl ResNet {
     /// The same as [`ResNet::forward`], layer by layer in candle's graph: every activation stays, and the pictures
     /// themselves can have a gradient.
     pub fn forward_by_layers(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
-        global_average(&self.feature_map(images, Layer::Layer4, mode)?)
+        global_average(&self.feature_map_by_layers(images, Layer::Layer4, mode)?)
     }
 
     /// Floating-point operations of the convolutions in a training step on one picture of `side` pixels: forward, the
@@ -300,7 +303,20 @@ impl ResNet {
     }
 
     /// The map after `layer`, `[batch, height, width, channels]`.
+    ///
+    /// In evaluation mode it hangs on no graph where the CPU's one operation computes it, as [`ResNet::feature`]: make it a
+    /// variable to have a slope in it.
     pub fn feature_map(&self, images: &Tensor, layer: Layer, mode: Mode) -> Result<Tensor> {
+        match (mode, self.way(images)) {
+            (Mode::Evaluation, Way::Cpu) => {
+                let blocks = self.layers[..=layer as usize].iter().map(Vec::len).sum();
+                self.network(vec![images.dim(0)?], mode)?.infer_map(images, blocks)
+            }
+            _ => self.feature_map_by_layers(images, layer, mode),
+        }
+    }
+
+    fn feature_map_by_layers(&self, images: &Tensor, layer: Layer, mode: Mode) -> Result<Tensor> {
         let (conv, norm) = &self.stem;
         let stem = norm.forward(&conv.forward(images)?, mode, Then::Relu)?;
         let map = match self.kind {

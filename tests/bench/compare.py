@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Compares `toalign bench` with PyTorch, torchvision and Pillow on this machine and prints a table in Markdown.
+"""Compares `toalign bench` with PyTorch, torchvision, Pillow and pytorch-grad-cam on this machine and prints a table in
+Markdown.
 
     python3 compare.py --python VENV/bin/python --toalign target/release/toalign [--rounds 5] [--steps 5] [--threads 2]
                        [ROW ...]
 
---python names an interpreter that has torch, torchvision, numpy and pillow; this script itself needs Python 3.10 or
-newer and nothing else. ROW chooses among step-8, step-16, small, evaluation and pictures; without one, all.
+--python names an interpreter that has torch, torchvision, numpy, pillow and grad-cam; this script itself needs Python
+3.10 or newer and nothing else. ROW chooses among step-8, step-16, small, evaluation, pictures and maps; without one, all.
 
 In each round ours and the peers run one after the other, each in a process of its own, so that a machine that is
 busy for a while is busy for all of them. The table shows medians over the rounds, (smallest–largest), and what ours
@@ -22,8 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-NEEDED = ["torch", "torchvision", "numpy", "PIL"]
-EXPERIMENTS = ["step-8", "step-16", "small", "evaluation", "pictures"]
+NEEDED = ["torch", "torchvision", "numpy", "PIL", "pytorch_grad_cam"]
+EXPERIMENTS = ["step-8", "step-16", "small", "evaluation", "pictures", "maps"]
+MAPS = ["grad-cam", "grad-cam++-epsilon", "hires-cam", "layer-cam", "x-grad-cam", "element-wise", "eigen-cam",
+        "eigen-grad-cam", "guided-backpropagation", "guided-grad-cam"]
 
 
 @dataclass
@@ -82,6 +85,11 @@ def experiment(name, chosen, folder):
         row = Row("test, ResNet-50, batch 36", "s per picture", "test_seconds_per_image", ["channels-last"],
                   "seconds_per_image", 1.00, 0.70, digits=4)
         return Experiment([*ours, "--batch", "2", "--steps", "1"], peers, [row])
+    if name == "maps":
+        peer = "pytorch-grad-cam"
+        threads = ["--threads", str(chosen.threads)]
+        rows = [Row(f"{kind}, ResNet-50, 224", "s", kind, [peer], kind, 1.00, 0.50) for kind in MAPS]
+        return Experiment([*ours, "--maps", *steps], {peer: [chosen.python, str(HERE / "torch_maps.py"), *steps, *threads]}, rows)
     peer = "torchvision + Pillow"
     rows = [
         Row(f"input pipeline, {clock}", unit, key, [peer], theirs, 2.0, 4.0, more_is_better=True, digits=0)
@@ -102,7 +110,9 @@ def run(command, threads):
     if done.returncode or not lines:
         sys.exit(f"error: expected one line of JSON from {' '.join(command)}, found exit status {done.returncode}:\n"
                  f"{done.stderr.strip()}")
-    return json.loads(lines[-1])
+    result = json.loads(lines[-1])
+    # The maps' are pairs of a name and its seconds.
+    return {**result, **dict(result.get("seconds", []))}
 
 
 def measure(name, chosen, folder):
@@ -154,11 +164,11 @@ def check(chosen):
                  "  what to do: cargo build --release, then --toalign target/release/toalign")
     if not os.access(chosen.python, os.X_OK):
         sys.exit(f"error: --python: expected an interpreter, found none at {chosen.python}\n"
-                 "  what to do: python3 -m venv VENV && VENV/bin/pip install torch torchvision pillow")
+                 "  what to do: python3 -m venv VENV && VENV/bin/pip install torch torchvision pillow grad-cam")
     asked = subprocess.run([chosen.python, "-c", f"import {', '.join(NEEDED)}"], capture_output=True, text=True)
     if asked.returncode:
         sys.exit(f"error: --python: expected {', '.join(NEEDED)} in {chosen.python}, found\n{asked.stderr.strip()}\n"
-                 f"  what to do: {chosen.python} -m pip install torch torchvision pillow")
+                 f"  what to do: {chosen.python} -m pip install torch torchvision pillow grad-cam")
 
 
 def main():

@@ -218,7 +218,7 @@ impl<T: Element> Pass<'_, T> {
     }
 
     /// The gradient of the last map: every pixel gets an equal share of the feature's.
-    fn spread(&self, feature_gradient: &[T], pixels: usize, channels: usize) -> Vec<T> {
+    pub(crate) fn spread(&self, feature_gradient: &[T], pixels: usize, channels: usize) -> Vec<T> {
         let share = T::from_f64(1.0 / pixels as f64);
         let mut gradient = self.buffers.take(feature_gradient.len() * pixels);
         let pictures = gradient.par_chunks_mut(pixels * channels).zip(feature_gradient.par_chunks(channels));

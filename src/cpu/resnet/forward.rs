@@ -76,7 +76,9 @@ impl<T: Element> Pass<'_, T> {
         let mut dims = stem.shape.output_dims();
         let mut map = self.activate(&self.plan.stem, &stem, None, true);
         if self.plan.max_pool {
-            (map, dims) = self.pool(map, dims);
+            let pooled = self.pool(&map, dims);
+            self.buffers.give(std::mem::replace(&mut map, pooled.0));
+            dims = pooled.1;
         }
         let mut tape = Tape { stem, maps: Vec::new(), blocks: Vec::new() };
         for plan in &self.plan.blocks {
@@ -169,13 +171,12 @@ impl<T: Element> Pass<'_, T> {
         result
     }
 
-    /// Max-pooling; `map` is given back.
-    pub(crate) fn pool(&self, map: Vec<T>, dims: [usize; 4]) -> (Vec<T>, [usize; 4]) {
+    /// Max-pooling.
+    pub(crate) fn pool(&self, map: &[T], dims: [usize; 4]) -> (Vec<T>, [usize; 4]) {
         let [batch, height, width, channels] = dims;
         let dims = [batch, max_pool::pooled(height), max_pool::pooled(width), channels];
         let mut pooled = self.buffers.take(dims.iter().product());
-        max_pool::forward(&map, (height, width, channels), &mut pooled);
-        self.buffers.give(map);
+        max_pool::forward(map, (height, width, channels), &mut pooled);
         (pooled, dims)
     }
 

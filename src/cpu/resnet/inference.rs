@@ -9,26 +9,47 @@ use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::element::Element;
 
 /// A map and its dimensions, `[batch, height, width, channels]`.
-type Map<T> = (Vec<T>, [usize; 4]);
+pub(crate) type Map<T> = (Vec<T>, [usize; 4]);
 
 impl<T: Element> Pass<'_, T> {
     /// The feature `[batch, channels]`, normalised by the running statistics.
     pub fn infer(&self, images: &[T], image_dims: &[usize]) -> candle_core::Result<Vec<T>> {
-        let (mut map, mut dims) = self.infer_unit(&self.plan.stem, images, image_dims, None, true)?;
-        if self.plan.max_pool {
-            (map, dims) = self.pool(map, dims);
-        }
-        for plan in &self.plan.blocks {
-            let (output, output_dims) = self.infer_block(plan, &map, &dims)?;
-            self.buffers.give(std::mem::replace(&mut map, output));
-            dims = output_dims;
-        }
+        let (map, dims) = self.infer_map(images, image_dims, self.plan.blocks.len())?;
         let feature = global_average(&map, dims);
         self.buffers.give(map);
         Ok(feature)
     }
 
-    fn infer_block(&self, plan: &BlockPlan, input: &[T], dims: &[usize]) -> candle_core::Result<Map<T>> {
+    /// The map after the first `blocks` residual blocks.
+    pub fn infer_map(
+        &self,
+        images: &[T],
+        image_dims: &[usize],
+        blocks: usize,
+    ) -> candle_core::Result<Map<T>> {
+        let (mut map, mut dims) = self.infer_unit(&self.plan.stem, images, image_dims, None, true)?;
+        if self.plan.max_pool {
+            let pooled = self.pool(&map, dims);
+            self.buffers.give(std::mem::replace(&mut map, pooled.0));
+            dims = pooled.1;
+        }
+        for plan in &self.plan.blocks[..blocks] {
+            let (output, output_dims) =
+                self.infer_block(plan, &map, &dims, &mut |(inner, _)| self.buffers.give(inner))?;
+            self.buffers.give(std::mem::replace(&mut map, output));
+            dims = output_dims;
+        }
+        Ok((map, dims))
+    }
+
+    /// The block's output; what its other units gave goes to `used`, in their order.
+    pub(crate) fn infer_block(
+        &self,
+        plan: &BlockPlan,
+        input: &[T],
+        dims: &[usize],
+        used: &mut impl FnMut(Map<T>),
+    ) -> candle_core::Result<Map<T>> {
         let shortcut = match &plan.downsample {
             Some(unit) => Some(self.infer_unit(unit, input, dims, None, false)?.0),
             None => None,
@@ -41,8 +62,8 @@ impl<T: Element> Pass<'_, T> {
                 Some((map, dims)) => self.infer_unit(unit, map, dims, added, true)?,
                 None => self.infer_unit(unit, input, dims, added, true)?,
             };
-            if let Some((used, _)) = inner.replace(output) {
-                self.buffers.give(used);
+            if let Some(before) = inner.replace(output) {
+                used(before);
             }
         }
         if let Some(shortcut) = shortcut {
@@ -52,7 +73,7 @@ impl<T: Element> Pass<'_, T> {
     }
 
     /// `relu?(norm(conv(input)) + shortcut?)`.
-    fn infer_unit(
+    pub(crate) fn infer_unit(
         &self,
         unit: &Unit,
         input: &[T],

@@ -2,6 +2,7 @@
 
 mod backward;
 mod forward;
+mod guided;
 mod inference;
 pub(crate) mod op;
 pub(crate) mod plan;

@@ -78,6 +78,47 @@ impl Network {
         self.feature(feature, &images)
     }
 
+    /// The map after the first `blocks` residual blocks, by the running statistics, without a graph.
+    pub fn infer_map(&self, images: &Tensor, blocks: usize) -> Result<Tensor> {
+        match images.dtype() {
+            DType::F32 => self.infer_map_as::<f32>(images, blocks),
+            DType::F64 => self.infer_map_as::<f64>(images, blocks),
+            other => unsupported("backbone", other),
+        }
+    }
+
+    fn infer_map_as<T: Element>(&self, images: &Tensor, blocks: usize) -> Result<Tensor> {
+        let images = images.contiguous()?;
+        let (map, dims) = with_elements::<T, _>(&images, |elements| {
+            self.with_pass::<T, _>(|pass| pass.infer_map(elements, images.dims(), blocks))
+        })???;
+        Tensor::from_vec(map, &dims, images.device())
+    }
+
+    /// The features by the running statistics, in candle's graph, with the guided slope in the pictures for a gradient.
+    pub fn guided(self, images: &Tensor) -> Result<Tensor> {
+        match images.dtype() {
+            DType::F32 => self.guided_as::<f32>(images),
+            DType::F64 => self.guided_as::<f64>(images),
+            other => unsupported("backbone", other),
+        }
+    }
+
+    fn guided_as<T: Element>(self, images: &Tensor) -> Result<Tensor> {
+        let pixels = images.detach().contiguous()?;
+        let (feature, tape) = with_elements::<T, _>(&pixels, |elements| {
+            self.with_pass::<T, _>(|pass| pass.guided_forward(elements, pixels.dims()))
+        })???;
+        let (feature, tape) = (self.feature(feature, &pixels)?, Mutex::new(Some(tape)));
+        with_gradient("guided backbone", &[images], feature, move |_, slope| {
+            let tape = once(&tape)?;
+            let of_images = with_elements::<T, _>(slope, |slope| {
+                self.with_pass::<T, _>(|pass| pass.guided_backward(tape, pixels.dims(), slope))
+            })???;
+            Ok(vec![Tensor::from_vec(of_images, pixels.shape(), pixels.device())?])
+        })
+    }
+
     fn feature<T: Element>(&self, elements: Vec<T>, images: &Tensor) -> Result<Tensor> {
         let batch = elements.len() / self.channels;
         Tensor::from_vec(elements, (batch, self.channels), images.device())
