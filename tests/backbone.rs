@@ -1,9 +1,10 @@
 //! The backbone as one operation equals the backbone layer by layer, which shares no kernel with it, and finite differences.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use rand::Rng;
-use toalign::model::resnet::{BackboneKind, ResNet};
+use toalign::model::resnet::{BackboneKind, Layer, ResNet};
 use toalign::nn::batch_norm::Mode;
+use toalign::nn::composed::everywhere;
 use toalign::nn::parameters::Role;
 use toalign::random::generator;
 
@@ -72,6 +73,29 @@ fn one_operation_equals_layer_by_layer() {
             let (found, expected) = (found.get(&parameter.value), expected.get(&parameter.value));
             assert_close(&parameter.name, found.unwrap(), expected.unwrap());
         }
+    }
+}
+
+#[test]
+fn maps_and_guided_slopes_equal_those_layer_by_layer() {
+    for (kind, side) in
+        [(BackboneKind::Small, 20), (BackboneKind::ResNet18, 33), (BackboneKind::ResNet50, 40)]
+    {
+        let (network, images) = (network(kind), images("pictures", 2, side));
+        // Running statistics of its own, so that every batch norm scales.
+        network.forward_domains(&[(&images, 2)]).unwrap();
+        for layer in [Layer::Layer1, Layer::Layer2, Layer::Layer3, Layer::Layer4] {
+            let map = || network.feature_map(&images, layer, Mode::Evaluation).unwrap();
+            assert_close(&format!("{kind:?}, map after {layer:?}"), &map(), &everywhere(map));
+        }
+        let slope = || {
+            let images = Var::from_tensor(&images).unwrap();
+            let feature = network.forward(&images, Mode::Guided).unwrap();
+            loss(&[feature]).backward().unwrap().get(&images).unwrap().clone()
+        };
+        let (found, expected) = (slope(), everywhere(slope));
+        assert!(largest(&expected) > 0.0, "{kind:?}");
+        assert_close(&format!("{kind:?}, guided slope"), &found, &expected);
     }
 }
 

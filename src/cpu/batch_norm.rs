@@ -195,18 +195,6 @@ pub fn normalise_tile<T: Element>(
     );
 }
 
-/// The gradient of the input where the moments are given, in place: `gradient · slope`.
-pub fn backward_given<T: Element>(gradient: &mut [T], normalisation: &Normalisation<T>) {
-    let channels = normalisation.channels();
-    gradient.par_chunks_mut(block(channels)).for_each(|rows| {
-        for row in rows.chunks_exact_mut(channels) {
-            for (gradient, &slope) in row.iter_mut().zip(&normalisation.slope) {
-                *gradient = *gradient * slope;
-            }
-        }
-    });
-}
-
 /// The terms of two sums per channel, for as many channels as fit a register and for one.
 pub(crate) trait Terms<T: Element> {
     /// The terms of the element at `at` and those behind it, which belong to `channel` and those behind it.

@@ -170,6 +170,18 @@ pub fn backward<T: Element>(
     })
 }
 
+/// `dx = slope · g` in place, where mean and variance were given and nothing else is wanted.
+pub fn backward_given<T: Element>(gradient: &mut [T], normalisation: &Normalisation<T>) {
+    let channels = normalisation.channels();
+    gradient.par_chunks_mut(block(channels)).for_each(|rows| {
+        for row in rows.chunks_exact_mut(channels) {
+            for (gradient, &slope) in row.iter_mut().zip(&normalisation.slope) {
+                *gradient = *gradient * slope;
+            }
+        }
+    });
+}
+
 /// `gradient ← slope·gradient + b·(x - mean) + d`.
 fn combine<T: Element>(x: &[T], normalisation: &Normalisation<T>, b: &[T], d: &[T], gradient: &mut [T]) {
     let channels = normalisation.channels();

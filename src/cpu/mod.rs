@@ -15,7 +15,7 @@
 //! | batch norm, shortcut, ReLU | `batch_norm.rs` | `batch_norm_gradient.rs` |
 //! | max-pooling | `max_pool.rs` | `max_pool.rs` |
 //! | a whole residual network | `resnet/forward.rs`, which writes a tape | `resnet/backward.rs`, along the tape |
-//! | the same in evaluation mode | `resnet/inference.rs` | none |
+//! | the same in evaluation mode | `resnet/inference.rs` | of the pictures, guided: `resnet/guided.rs` |
 //!
 //! `lanes.rs` and `element.rs` are f32 and f64 on whatever vector instructions there are, `parts.rs` cuts work into parts that
 //! do not depend on the number of threads, and `buffers.rs` is the workspace that is lent again step after step.

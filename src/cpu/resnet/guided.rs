@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use super::forward::{Pass, global_average};
 use super::inference::Map;
 use super::plan::{BlockPlan, Tensors, Unit};
-use crate::cpu::batch_norm::{self as norm, EPSILON, Moments, Normalisation};
+use crate::cpu::batch_norm::{EPSILON, Moments, Normalisation};
+use crate::cpu::batch_norm_gradient::backward_given;
 use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::conv::tiles::as_it_is;
 use crate::cpu::element::Element;
@@ -113,7 +114,7 @@ impl<T: Element> Pass<'_, T> {
         let given: &Moments =
             unit.given.as_ref().expect("guided backpropagation goes by the running statistics");
         let normalisation = Normalisation::new((scale, shift), given, EPSILON);
-        norm::backward_given(&mut slope, &normalisation);
+        backward_given(&mut slope, &normalisation);
         let mut of_input = self.buffers.take(input_dims.iter().product());
         self.convolution(&shape).backward_input(kernel, &slope, &mut of_input, false, as_it_is);
         self.buffers.give(slope);

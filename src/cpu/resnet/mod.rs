@@ -1,4 +1,5 @@
-//! A whole residual network as one operation: forwards with a tape, backwards along it, and without one for pictures.
+//! A whole residual network as one operation: forwards with a tape, backwards along it; without one for pictures; and the
+//! guided way back to the pictures.
 
 mod backward;
 mod forward;

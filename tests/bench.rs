@@ -1,4 +1,4 @@
-//! `toalign bench --pictures`: what it measures, and what it says about bad input.
+//! `toalign bench --pictures` and `--maps`: what they measure, and what they say about bad input.
 
 #[path = "common/toy.rs"]
 mod toy;
@@ -45,6 +45,32 @@ fn people_get_a_table() {
     for part in ["read and decode", "resize", "crop, mirror, normalise", "4 pictures, 1 thread: "] {
         assert!(text.contains(part), "{text}");
     }
+}
+
+#[test]
+fn every_kind_of_map_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let small =
+        ["bench", "--maps", "--backbone", "small", "--image", "40", "--classes", "12", "--steps", "2"];
+    let output = toalign(folder.path(), &[&small[..], &["--json"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let measured: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&measured["backbone"], &measured["image"]), (&"small".into(), &40.into()), "{measured}");
+    let seconds = measured["seconds"].as_array().unwrap();
+    let names: Vec<&str> = seconds.iter().map(|pair| pair[0].as_str().unwrap()).collect();
+    let kinds: Vec<&str> = toalign::explain::maps::ALL.iter().map(|kind| kind.key).collect();
+    let guided = ["guided-backpropagation", "guided-grad-cam", "guided-grad-cam++"];
+    assert_eq!(names, [&kinds[..], &guided].concat());
+    assert!(seconds.iter().all(|pair| pair[1].as_f64().unwrap() > 0.0), "{measured}");
+
+    let output = toalign(folder.path(), &small);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("one picture of 40×40, small, device cpu, "), "{text}");
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+
+    let refused = toalign(folder.path(), &["bench", "--maps", "--pictures", "."]);
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && message.contains("cannot be used with"), "{message}");
 }
 
 #[test]
