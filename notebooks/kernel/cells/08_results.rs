@@ -24,6 +24,31 @@ show(&gains_table(&study, Choice::Last))?;
 show(&gains_by_task(&study, "hda+toalign", "hda", Choice::Last))?;
 ;
 { // cell 12
+let third = Study { runs: study.runs.iter().filter(|run| run.seed == 3 && !["Cl-Rw", "Pr-Ar"].contains(&run.task.as_str())).cloned().collect() };
+fn apart(study: &Study, task: &str, [ours, theirs]: [&str; 2]) -> f64 {
+    let at = |method: &str| mean(&on_task(&scores(study, method, Choice::Last), task)).unwrap_or(f64::NAN);
+    at(ours) - at(theirs)
+}
+let mut plane = Scatter::new("What counting once gains on +ToAlign, ten tasks, seed 3", "target BN only − source only (points)", "+once − +toalign (points)");
+let mut rule = Table::new([("rank correlation", Align::Left), ("ten tasks, seed 3", Align::Right), ("95 % by bootstrap over tasks", Align::Right)]);
+let mut double_count = Vec::new();
+for method in ["dannp", "hda"] {
+    let [once, twice] = [format!("{method}+toalign+once"), format!("{method}+toalign")];
+    let points: Vec<(f64, f64)> = third.tasks().iter().map(|task| {
+        (apart(&third, task, ["target-bn-only", "source-only"]), apart(&third, task, [&once, &twice]))
+    }).collect();
+    let rho = rank_correlation(&points).ok_or("no spread")?;
+    let (low, high) = bootstrap_interval(&points, 1, rank_correlation).ok_or("no spread")?;
+    rule.push([method.to_owned(), format!("{rho:+.2}"), format!("{low:+.2} … {high:+.2}")]);
+    double_count.push((rho, low, high, points.len()));
+    plane = plane.group(method, Dot::Full, points);
+}
+;
+{ // cell 13
+show(&plane)?;
+show(&rule)?;
+;
+{ // cell 15
 let published_form = Study { runs: study.runs.iter().filter(|run| !run.method.ends_with("once")).cloned().collect() };
 let mut sheet = Column::new("Target accuracy while training");
 for pair in study.tasks().chunks(2) {
@@ -36,22 +61,22 @@ for pair in study.tasks().chunks(2) {
 }
 show(&sheet)?;
 ;
-{ // cell 14
+{ // cell 17
 let literature = published()?;
 show(&published_table(&literature))?;
 ;
-{ // cell 15
+{ // cell 18
 let mut notes = Table::new([("where the published numbers disagree, and what they leave out", Align::Left)]);
 for note in published_notes()? { notes.push([note]); }
 show(&notes)?;
 ;
-{ // cell 16
+{ // cell 19
 show(&beside_published(&study, &literature))?;
 ;
-{ // cell 18
+{ // cell 21
 show(&choice_table(&study))?;
 ;
-{ // cell 20
+{ // cell 23
 fn chosen(study: &Study, choice: Choice) -> Vec<f64> {
     let of = |method: &&str| mean(&means_by_seed(&scores(study, method, choice), &study.tasks())).unwrap_or(f64::NAN);
     ["dannp", "dannp+toalign", "hda", "hda+toalign"].iter().map(of).collect()
@@ -66,7 +91,7 @@ for choice in [Choice::Last, Choice::Entropy, Choice::Density] {
 }
 show(&rules)?;
 ;
-{ // cell 21
+{ // cell 24
 let mut last_test = Table::new([("rule", Align::Left), ("picks the last test", Align::Right)]);
 for choice in [Choice::Best, Choice::Entropy, Choice::Density] {
     let picks = study.runs.iter().filter_map(|run| Some(choose(run, choice)?.step == run.finish()?.step));
@@ -75,15 +100,15 @@ for choice in [Choice::Best, Choice::Entropy, Choice::Density] {
 }
 show(&last_test)?;
 ;
-{ // cell 23
+{ // cell 26
 let matrix = confusion(&study, "hda+toalign").ok_or("no confusion was recorded")?;
 show(&confusion_map(&matrix, "HDA+ToAlign, all tasks and seeds (% of each class)"))?;
 ;
-{ // cell 24
+{ // cell 27
 let gains = class_gains(&study, "hda+toalign", "hda");
 show(&class_gain_bars(&gains, "hda+toalign"))?;
 ;
-{ // cell 26
+{ // cell 29
 let pretrained = Training::new(RunConfig { method: "source-only".parse()?, ..RunConfig::mini() })?; // not trained yet
 let mut features = std::collections::BTreeMap::new();
 for style in Style::ALL {
@@ -104,7 +129,7 @@ fn told_apart(one: &Tensor, other: &Tensor) -> toalign::Result<f64> {
     Ok(100.0 * right(half(1)?)?.gt(0.0)?.to_dtype(DType::F64)?.mean_all()?.to_scalar::<f64>()?)
 }
 ;
-{ // cell 27
+{ // cell 30
 let mut plane = Scatter::new("Gain against shift", "the pretrained network's domains told apart (%): right = large shift", "gain (points)");
 let mut trend = Table::new([("gain of", Align::Left), ("rank correlation with the shift", Align::Right), ("95 % by bootstrap over tasks", Align::Right)]);
 let mut correlations = Vec::new();
@@ -124,7 +149,7 @@ for method in ["dannp", "hda"] {
 show(&plane)?;
 show(&trend)?;
 ;
-{ // cell 29
+{ // cell 32
 use toalign::explain::overlay::upscale;
 use toalign::image::Rgb;
 /// The picture with a tenth of its places made grey: where the map is hottest, or where it is coldest.
@@ -139,7 +164,7 @@ fn hidden(picture: &RgbImage, look: &Look, hottest: bool) -> toalign::Result<Rgb
     Ok(picture)
 }
 ;
-{ // cell 30
+{ // cell 33
 let mut networks = Vec::new();
 for method in ["source-only", "dannp", "hda", "hda+toalign"] {
     let config = RunConfig { task: "Cl-Rw".into(), steps: 200, test_every: 200, ..RunConfig::mini() };
@@ -159,7 +184,7 @@ for (method, training) in &networks {
     changed.push((*method, only));
 }
 ;
-{ // cell 31
+{ // cell 34
 let heads = ["only the hottest tenth", "only the coldest tenth", "p-value (McNemar)"].map(|head| (head, Align::Right));
 let mut table = Table::new([("hiding it changes the answer", Align::Left)].into_iter().chain(heads));
 for (method, [hot, cold]) in &changed {
@@ -167,7 +192,7 @@ for (method, [hot, cold]) in &changed {
 }
 show(&table)?;
 ;
-{ // cell 33
+{ // cell 36
 let mut sure = GroupedBars::new("How sure is the answer?", "mean probability of the predicted class (%)", networks.iter().map(|(method, _)| *method));
 let answers: Vec<_> = networks.iter().map(|(_, training)| training.test(&training.task().target)).collect::<Result<_, _>>()?;
 for (name, when_right) in [("right", true), ("wrong", false)] {
@@ -185,20 +210,21 @@ for ((method, _), test) in networks.iter().zip(&answers) {
     println!("{method}: {certain} of {} wrong answers with more than 90 %", wrong.len());
 }
 ;
-{ // cell 35
+{ // cell 38
 assert_eq!(study.runs.len(), 12 * 8 * 3, "12 tasks, eight methods, three seeds");
 let by_hand: f64 = study.runs.iter().filter(|run| run.method == "hda")
     .filter_map(|run| Some(run.finish()?.last_target_accuracy)).sum();
 assert!((by_hand / 36.0 - chosen(&study, Choice::Last)[2]).abs() < 1e-9, "the mean over 12 tasks and 3 seeds");
 let adapted = gain(&study, "dannp", "target-bn-only", Choice::Last, Unit::Seed).and_then(|gain| gain.interval);
 assert!(adapted.is_some_and(|(low, _)| low > 0.0), "alignment gains more than batch norm alone");
+assert!(double_count.iter().all(|(rho, low, high, tasks)| *tasks == 10 && low < rho && rho < high), "the rule is asked of ten tasks");
 assert!(oracle.iter().zip(chosen(&study, Choice::Density)).all(|(best, chosen)| *best > chosen), "a rule without labels loses against the oracle");
 assert!(correlations.iter().all(|(rho, low, high)| low < rho && rho < high), "the interval is about the correlation");
 let [hot, cold] = changed.iter().fold([0usize; 2], |sum, (_, [hot, cold])| [sum[0] + hot, sum[1] + cold]);
 assert!(hot > cold && mcnemar(hot, cold) < 0.05, "the heat map names evidence");
 println!("all is as it should be");
 ;
-{ // cell 37
+{ // cell 40
 let mut lucky = Vec::new();
 for task in study.tasks() {
     let of_seeds = on_task(&scores(&study, "hda", Choice::Best), task);
@@ -207,6 +233,6 @@ for task in study.tasks() {
 }
 println!("HDA gains {:+.1} points on itself", mean(&lucky).unwrap_or(f64::NAN));
 ;
-}}}}}}}}}}}}}}}}}}}}}}
+}}}}}}}}}}}}}}}}}}}}}}}}
 Ok(())
 }
