@@ -78,15 +78,15 @@ def stops() -> None:
         session.load()
         session.run("let kept = 7;")
         cell = session.begin(LOOP)
-        time.sleep(3)
+        begun = session.begun_with(cell, "started")
         asked = time.monotonic()
         session.manager.interrupt_kernel()
-        outcome = session.wait(cell)
+        outcome = session.wait(cell, begun)
         equal(outcome.stream("stdout"), "started\nstopped\n", "output of the stopped loop")
         print(f"  soft stop after {time.monotonic() - asked:.1f} s")
         equal(session.run('println!("{kept}");').stream("stdout"), "7\n", "a variable after a soft stop")
-        cell = session.begin("std::thread::sleep(std::time::Duration::from_secs(60));")
-        time.sleep(3)
+        cell = session.begin('println!("asleep");\nstd::thread::sleep(std::time::Duration::from_secs(60));')
+        session.begun_with(cell, "asleep")
         session.manager.interrupt_kernel()
         outcome = session.wait(cell)
         equal([one["ename"] for one in outcome.of_kind("error")], ["Stopped"], "the error of a cell that was killed")
@@ -129,7 +129,7 @@ def reserves_serve() -> None:
     os.environ |= {"TOALIGN_LAB_SERVER": str(os.getpid()), "TOALIGN_LAB_SPARE": "2"}
     reserve = spare.start()
     try:
-        until(lambda: sum(map(spare.is_warm, spare.waiting())) == 2, "two warm kernels in reserve", 180)
+        until(lambda: sum(map(spare.is_warm, spare.waiting())) == 2, "two warm kernels in reserve", 600)
         with Session() as session, Session() as other:
             first = [(one.ready_seconds, one.load().seconds) for one in (session, other)]
             use = session.run("let x = Tensor::new(&[1f32, 2.], &Device::Cpu)?;").seconds
@@ -139,7 +139,7 @@ def reserves_serve() -> None:
         for ready, loaded in first:
             print(f"  with reserve: kernel {ready:.1f} s, first cell {loaded:.1f} s more")
         print(f"  next cell {use:.1f} s, later cells {later[2]:.2f} s ({later[0]:.2f} to {later[-1]:.2f})")
-        until(lambda: reserve.poll() is not None, "the reserve's end together with the lesson's", 10)
+        until(lambda: reserve.poll() is not None, "the reserve's end together with the lesson's", 60)
     finally:
         del os.environ["TOALIGN_LAB_SERVER"]
         reserve.terminate()

@@ -63,9 +63,20 @@ class Session:
         """Runs a cell to its end."""
         return self.wait(self.begin(code))
 
-    def wait(self, cell: str) -> Outcome:
-        """Gathers all of a cell's messages, until it is idle and answered."""
+    def begun_with(self, cell: str, line: str) -> list[dict]:
+        """Waits until a cell has printed a line; gives its messages so far."""
         messages = []
+        while True:
+            message = self.client.get_iopub_msg(timeout=LONGEST)
+            if message["parent_header"].get("msg_id") != cell:
+                continue
+            messages.append(message)
+            if message["msg_type"] == "stream" and line in message["content"]["text"]:
+                return messages
+
+    def wait(self, cell: str, so_far: list[dict] | None = None) -> Outcome:
+        """Gathers all of a cell's messages, after those `so_far`, until it is idle and answered."""
+        messages = list(so_far or [])
         while True:
             message = self.client.get_iopub_msg(timeout=LONGEST)
             if message["parent_header"].get("msg_id") != cell:
