@@ -176,7 +176,7 @@ pub fn backward_given<T: Element>(gradient: &mut [T], normalisation: &Normalisat
     gradient.par_chunks_mut(block(channels)).for_each(|rows| {
         for row in rows.chunks_exact_mut(channels) {
             for (gradient, &slope) in row.iter_mut().zip(&normalisation.slope) {
-                *gradient = *gradient * slope;
+                *gradient *= slope;
             }
         }
     });
